@@ -1,0 +1,80 @@
+"""The tree of everything a driver can raise. One class per decision the caller has to make.
+
+DriverError
+  LinkError            the wire: nothing is known about what the instrument did last
+    ConnectFailed      nobody answers at the address
+    LinkTimeout        the deadline passed without a whole reply
+    LinkLost           the peer closed or the port vanished
+  ProtocolError        the wire works, but what came is not what this instrument says
+    WrongInstrument    identity or version is not the one the configuration names
+  Refused              the instrument understood and said no; nothing happened
+    OverLimit          a value beyond a limit, of ours or of the instrument
+    MotionRefused      a move that the present state does not allow
+    EmergencyStopped   latched; someone has to clear it
+  ComplianceTripped    the SMU limited; the reading is not to be trusted
+  OutcomeUnknown       a pulse may or may not have been applied; read back, never repeat
+  OutputMayBeOn        output off was sent but could not be verified
+
+Every text names the instrument, the value, the limit and the next step.
+"""
+
+
+class DriverError(Exception):
+    """Base of all errors of a driver."""
+
+
+class LinkError(DriverError):
+    """The wire failed; the state of the instrument is unknown until read back."""
+
+
+class ConnectFailed(LinkError):
+    """Nobody answers at the address."""
+
+
+class LinkTimeout(LinkError):
+    """The deadline passed. The link is dirty and must not be trusted until resynchronised."""
+
+
+class LinkLost(LinkError):
+    """The peer closed the connection or the port vanished."""
+
+
+class ProtocolError(DriverError):
+    """A reply that this instrument's language does not contain."""
+
+
+class WrongInstrument(ProtocolError):
+    """The identity is not the one configured."""
+
+
+class Refused(DriverError):
+    """The instrument or the driver said no; nothing was done."""
+
+
+class OverLimit(Refused):
+    """A value beyond a limit."""
+
+
+class MotionRefused(Refused):
+    """The prober's state does not allow the move."""
+
+
+class EmergencyStopped(Refused):
+    """The emergency stop is latched."""
+
+
+class ComplianceTripped(DriverError):
+    """The SMU was limiting; the reading is not the junction's."""
+
+
+class OutcomeUnknown(DriverError):
+    """Pulses from `first_pulse_id` on may or may not have been applied."""
+
+    def __init__(self, text: str, first_pulse_id: int, count: int) -> None:
+        super().__init__(text)
+        self.first_pulse_id = first_pulse_id
+        self.count = count
+
+
+class OutputMayBeOn(DriverError):
+    """Output off could not be verified: treat the needles as live."""

@@ -1,0 +1,205 @@
+"""What the lab needs of each instrument, and nothing more. SI units, the unit in the name; index order kernel, row, column.
+
+Every method may raise drivers.errors.DriverError. `close` never changes an output; `make_safe` methods never raise
+because of what they find, only when they cannot verify that the instrument is safe.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_protocol.geometry import Geometry
+from firmware_protocol.limits import Limits
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who answers. `simulated` and `seed` are what the instrument says of itself, never configuration."""
+
+    vendor: str
+    model: str
+    serial: str
+    firmware: str
+    simulated: bool
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class WireCounts:
+    """What went over one wire since it was opened. Units are the wire's own: frames, SCPI messages, prober commands."""
+
+    unit: str
+    sent: int
+    received: int
+    errors: int = 0
+    retransmitted: int = 0
+
+
+@dataclass(frozen=True)
+class ProberState:
+    """Read back from the prober, never inferred.
+
+    die: (x, y) in the wafer frame (home die 0,0), None when the chuck is on no die.
+    z_um, contact_z_um: chuck height and commissioned contact height above z zero, um; z grows upward.
+    """
+
+    die: tuple[int, int] | None
+    z_um: float
+    contact_z_um: float
+    home_set: bool
+    contact_set: bool
+    overtravel_on: bool
+    vacuum_on: bool
+    doors_closed: bool
+    in_contact: bool
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Voltage sourcing of an SMU.
+
+    limit_amps: compliance, A. nplc: integration time in power-line cycles. range_volts: fixed source range, V.
+    """
+
+    limit_amps: float
+    range_volts: float = 2.0
+    nplc: float = 0.1
+    four_wire: bool = False
+
+
+@dataclass(frozen=True)
+class SmuReading:
+    """One point: sourced volts, measured amps, and whether the SMU was limiting (then amps is the limit, not the device)."""
+
+    volts: float
+    amps: float
+    in_compliance: bool
+
+
+@dataclass(frozen=True)
+class ControllerInfo:
+    """From HELLO and the dictionary. origin: {"simulated": bool, "seed": int | None}."""
+
+    identity: Identity
+    geometry: Geometry
+    limits: Limits
+    origin: Mapping[str, object]
+    boot_id: int
+
+
+@dataclass(frozen=True)
+class ControllerStatus:
+    """state, route, safe_reason: names of firmware_protocol's DeviceState, Route, SafeReason. selected: kernel, row, column."""
+
+    state: str
+    route: str
+    safe_reason: str
+    selected: tuple[int, int, int] | None
+    last_pulse_id: int
+    pulses: int
+    reads: int
+
+
+@dataclass(frozen=True)
+class KernelReading:
+    """One kernel through the board's ADC.
+
+    amps: (rows, columns) float64, A; NaN where saturated, masked or not measured.
+    saturated: (rows, columns) bool.
+    """
+
+    amps: NDArray[np.float64]
+    saturated: NDArray[np.bool_]
+    read_volts: float
+
+
+class PulseIds(Protocol):
+    """Where pulse ids come from: durable before the first byte is sent, never handed out twice for one die."""
+
+    def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
+        """First of `count` consecutive ids, the intent already durable. Never below an id handed out before."""
+        ...
+
+    def settle(self, first_id: int, outcomes: Sequence[str]) -> None:
+        """Record how each pulse ended: executed, refused or unknown."""
+        ...
+
+    def advance(self, last_id: int) -> None:
+        """The controller has seen ids up to `last_id` (perhaps another host's): never hand out one at or below it."""
+        ...
+
+
+class Prober(Protocol):
+    def identify(self) -> Identity: ...
+    def state(self) -> ProberState: ...
+    def go_to_die(self, x: int, y: int) -> ProberState:
+        """Move to a die at separation height and verify by read-back. Raises MotionRefused in contact."""
+        ...
+
+    def contact(self) -> ProberState:
+        """Raise to contact height (plus overtravel if enabled). Raises MotionRefused unless every precondition holds."""
+        ...
+
+    def separate(self) -> ProberState:
+        """Lower to separation height; idempotent, allowed from every state."""
+        ...
+
+    def chuck_temperature_c(self) -> float: ...
+    def contact_count(self) -> int: ...
+    def counts(self) -> WireCounts: ...
+    def close(self) -> None: ...
+
+
+class SourceMeter(Protocol):
+    def identify(self) -> Identity: ...
+    def configure(self, settings: SourceSettings) -> None:
+        """Set up with the output off and the level at 0 V."""
+        ...
+
+    def output_on(self) -> None: ...
+    def output_off(self) -> None:
+        """Off, verified by read-back. Raises OutputMayBeOn when it cannot be verified. Queries nothing before `off` is sent."""
+        ...
+
+    def output_is_on(self) -> bool: ...
+    def measure(self, volts: float) -> SmuReading:
+        """Set the level and read once, in one message. The output must be on."""
+        ...
+
+    def counts(self) -> WireCounts: ...
+    def close(self) -> None: ...
+
+
+class CrossbarController(Protocol):
+    def identify(self) -> Identity: ...
+    def info(self) -> ControllerInfo: ...
+    def status(self) -> ControllerStatus: ...
+    def tighten_limits(self, limits: Limits) -> Limits: ...
+    def isolate(self) -> None:
+        """Every junction isolated, disarmed; verified by the controller's answer."""
+        ...
+
+    def select_junction(self, kernel: int, row: int, column: int) -> None: ...
+    def select_contact_pads(self) -> None: ...
+    def read_kernel(self, kernel: int, read_volts: float, averages: int = 1) -> KernelReading: ...
+    def pulse(self, kernel: int, mask: NDArray[np.bool_], pulse_volts: float, pulse_s: float) -> NDArray[np.bool_]:
+        """One pulse on every junction of `mask` (rows, columns) of a kernel; positive drives AP to P.
+
+        Returns (rows, columns) bool: executed. Arms first if needed. Raises OutcomeUnknown if an answer was lost.
+        """
+        ...
+
+    def vmm(self, kernel: int, input_volts: NDArray[np.float64], direction: str = "rows") -> NDArray[np.float64]:
+        """(vectors, lines driven) V in, (vectors, lines sensed) A out; NaN where the ADC saturated."""
+        ...
+
+    def emergency_stop(self) -> None:
+        """16 zero bytes and ESTOP, ahead of anything queued."""
+        ...
+
+    def clear_emergency_stop(self) -> None: ...
+    def counts(self) -> WireCounts: ...
+    def close(self) -> None: ...

@@ -1,0 +1,108 @@
+"""lab.toml as a value. The API reads limits and the die map from it, the worker the addresses; nobody else reads the file."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+DieIndex = tuple[int, int]
+"""(x, y) in the wafer frame: notch down, x right, y up, home die (0, 0)."""
+
+
+class LabConfigError(ValueError):
+    """lab.toml is missing or wrong; the text says where and what would be right."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InstrumentSection(_Section):
+    driver: str
+    address: str
+    timeout_s: Positive = 5.0
+
+
+class CrossbarSection(InstrumentSection):
+    baud: Annotated[int, Field(gt=0)] = 921_600
+
+
+class ChipSection(_Section):
+    kernels: Annotated[int, Field(ge=1, le=255)] = 32
+    rows: Annotated[int, Field(ge=1, le=255)] = 25
+    columns: Annotated[int, Field(ge=1, le=255)] = 25
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (self.kernels, self.rows, self.columns)
+
+
+class WaferSection(_Section):
+    """dies: every testable die. pitch_um: (x, y) die pitch, um. notch: where the notch points on the chuck."""
+
+    dies: tuple[DieIndex, ...] = Field(min_length=1)
+    pitch_um: tuple[Positive, Positive] = (10_000.0, 10_000.0)
+    notch: str = "down"
+    home: DieIndex = (0, 0)
+
+
+class Limits(_Section):
+    """What no plan may exceed. Defaults are the simulated lab's; a real lab sets its own.
+
+    device_volts: across a cell while pulsing. read_volts: across a cell while reading (read disturb).
+    contact_ohms: largest accepted resistance of the shorted pad pair.
+    """
+
+    device_volts: Positive = 1.0
+    read_volts: Positive = 0.3
+    gate_volts: Positive = 3.3
+    current_amps: Positive = 2e-3
+    pulse_s: Positive = 1e-4
+    contact_ohms: Positive = 1_000.0
+    overtravel_um: Positive = 60.0
+    touchdowns_per_die: Annotated[int, Field(ge=1)] = 20
+    averages: Annotated[int, Field(ge=1, le=65_535)] = 1_000
+    max_pulses: Annotated[int, Field(ge=1, le=255)] = 20
+    consecutive_contact_failures: Annotated[int, Field(ge=1)] = 3
+
+
+class StationSection(_Section):
+    name: str = "station"
+    data: str | None = None
+
+
+class LabConfig(_Section):
+    station: StationSection = StationSection()
+    prober: InstrumentSection
+    smu: InstrumentSection
+    crossbar: CrossbarSection
+    chip: ChipSection = ChipSection()
+    wafer: WaferSection
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _dies_are_distinct(self) -> Self:
+        if len(set(self.wafer.dies)) != len(self.wafer.dies):
+            raise ValueError("wafer.dies names a die twice")
+        if self.limits.read_volts > self.limits.device_volts:
+            raise ValueError(f"limits.read_volts {self.limits.read_volts:g} V is above limits.device_volts {self.limits.device_volts:g} V")
+        return self
+
+
+def load_lab(path: Path) -> LabConfig:
+    """Raises LabConfigError naming the file, the key and the rule it breaks."""
+    try:
+        with path.open("rb") as file:
+            return LabConfig.model_validate(tomllib.load(file))
+    except FileNotFoundError as error:
+        raise LabConfigError(f"{path}: no such file; `hil sim --write-lab {path}` writes one for the simulated lab") from error
+    except OSError as error:
+        raise LabConfigError(f"{path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise LabConfigError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "lab"
+        raise LabConfigError(f"{path}: {where}: {first['msg']} (got {first['input']!r})") from error

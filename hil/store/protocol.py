@@ -1,0 +1,134 @@
+"""What the rest of the house may ask of the store. The row makes the map exist; readers ask the catalogue, never a directory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.model.lab import DieIndex
+from hil.model.maps import MapKind
+from hil.model.runs import Event, RunState, Step
+from hil.store.records import EventRecord, MapRecord, RunRecord, Scope, StationRecord, TokenRecord, WaferRecord
+
+
+class StoreError(Exception):
+    """Base of what the store raises."""
+
+
+class NotFound(StoreError):
+    """No such row or object; the text names it."""
+
+
+class KeyConflict(StoreError):
+    """An Idempotency-Key was used before with another body."""
+
+
+class Corrupt(StoreError):
+    """An object's bytes no longer match their hash."""
+
+
+class Store(Protocol):
+    # --- wafers
+    def ensure_wafer(self, name: str, dies: Sequence[DieIndex]) -> WaferRecord: ...
+    def wafer(self, name: str) -> WaferRecord: ...
+    def wafers(self) -> list[WaferRecord]: ...
+    # --- runs
+    def submit(
+        self,
+        plan: Mapping[str, Any],
+        plan_hash: str,
+        steps: Sequence[Step],
+        unit: str,
+        requested_by: str,
+        key: tuple[str, str] | None = None,
+    ) -> RunRecord:
+        """Queue a run with its steps in one transaction. key: (Idempotency-Key, sha256 of the body); the same key and
+        body return the run made before. Raises KeyConflict for the same key with another body."""
+        ...
+
+    def run(self, run_id: str) -> RunRecord: ...
+    def runs(self, limit: int = 100, before: str | None = None) -> list[RunRecord]:
+        """Newest first; `before`: the id of the last run of the previous page."""
+        ...
+
+    def delete_queued(self, run_id: str) -> None:
+        """Raises IllegalTransition unless queued."""
+        ...
+
+    def want(self, run_id: str, wanted: str) -> RunRecord:
+        """Operator's wish: "pause", "abort" or "resume". Takes effect at once where the run is not running
+        (queued -> aborted, paused or interrupted -> queued at the head). Raises IllegalTransition."""
+        ...
+
+    def next_queued(self) -> RunRecord | None:
+        """Head of the queue; None when empty, held, or the emergency stop is latched."""
+        ...
+
+    def set_state(self, run_id: str, state: RunState, error: str | None = None) -> RunRecord:
+        """Checked against TRANSITIONS; appends an event. FAILED holds the queue. Raises IllegalTransition."""
+        ...
+
+    def interrupt_running(self) -> list[RunRecord]:
+        """At start-up: every run still marked running becomes interrupted. Returns those."""
+        ...
+
+    def set_wires(self, run_id: str, wires: Mapping[str, Mapping[str, Any]]) -> None: ...
+    # --- progress: one transaction per event
+    def append(self, run_id: str, event: Event) -> EventRecord:
+        """Data, metadata and checkpoint in one transaction; array objects are durable before it commits."""
+        ...
+
+    def steps_done(self, run_id: str) -> dict[int, dict[str, NDArray[np.generic]]]:
+        """Arrays of every committed step, by step index."""
+        ...
+
+    def steps(self, run_id: str) -> list[Step]: ...
+    def events(self, after: int = 0, run_id: str | None = None, limit: int = 1000) -> list[EventRecord]: ...
+    def last_event(self) -> int: ...
+    # --- maps and objects
+    def map(self, map_id: str) -> MapRecord: ...
+    def newest_map(self, wafer: str, die: DieIndex, kind: MapKind, state: str | None = None) -> MapRecord | None:
+        """For conductance without a state: the newest of any state."""
+        ...
+
+    def newest_maps(self, wafer: str, kind: MapKind, state: str | None = None) -> list[MapRecord]:
+        """Newest of every measured die, ordered by (y, x)."""
+        ...
+
+    def maps_of_die(self, wafer: str, die: DieIndex, limit: int = 100, before: str | None = None) -> list[MapRecord]: ...
+    def put_object(self, data: bytes) -> str:
+        """sha256; idempotent; on disk (fsync, rename) before it returns."""
+        ...
+
+    def get_object(self, sha256: str) -> bytes:
+        """Raises NotFound, Corrupt."""
+        ...
+
+    # --- station
+    def station(self) -> StationRecord: ...
+    def publish_station(self, snapshot: Mapping[str, Any]) -> None: ...
+    def heartbeat(self) -> None: ...
+    def latch_estop(self, by: str, reason: str) -> StationRecord:
+        """Idempotent: a second call keeps the first latch."""
+        ...
+
+    def record_estop_outcome(self, outcome: Mapping[str, str]) -> None: ...
+    def clear_estop(self, by: str) -> StationRecord: ...
+    def release_queue(self, by: str) -> StationRecord: ...
+    def latch_may_be_on(self, text: str | None) -> None: ...
+    # --- pulse ids: PulseIds of drivers.protocols for one (wafer, die) is made by `pulse_ids(wafer, die)`
+    # --- tokens
+    def create_token(self, scope: Scope, name: str) -> tuple[TokenRecord, str]:
+        """The record and the token itself, which is shown once and stored only as its sha256."""
+        ...
+
+    def check_token(self, token: str) -> TokenRecord | None: ...
+    def tokens(self) -> list[TokenRecord]: ...
+    def revoke_token(self, token_id: str) -> TokenRecord: ...
+    # --- watching
+    def changes(self) -> int:
+        """A number that differs after any other connection committed (SQLite data_version). Cheap: poll it."""
+        ...
+
+    def close(self) -> None: ...
