@@ -5,6 +5,7 @@ Rule 2: a message has fixed-width fields and at most one tail of bytes; it decod
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import ClassVar, Self
@@ -137,11 +138,11 @@ class Message:
         if excess < 0 or (excess and not unit) or (unit and excess % unit):
             shape = f"{fixed} bytes" + (f" and a tail in steps of {unit}" if unit else "")
             raise Malformed(f"{cls.__name__}: payload of {len(payload)} bytes, expected {shape}")
-        values = cls.layout.unpack_from(payload)
-        try:
-            return cls(*values, payload[fixed:]) if unit else cls(*values)
-        except ValueError as error:
-            raise Malformed(f"{cls.__name__}: {error}") from error
+        build: Callable[..., Self] = cls
+        message = build(*cls.layout.unpack_from(payload), *([payload[fixed:]] if unit else []))
+        if "x" in cls.layout.format and message.encode() != payload:
+            raise Malformed(f"{cls.__name__}: a reserved byte is not 0")
+        return message
 
 
 class Request(Message):

@@ -115,7 +115,7 @@ def check_plan(plan: BaseModel, lab: LabConfig) -> None:
             raise PlanRefused(
                 field, value, limit, f"{field} is {value:g}, above the station's limit of {limit:g} {what}; lower it or change lab.toml"
             )
-    dies = getattr(plan, "dies", "all")
+    dies: Any = getattr(plan, "dies", "all")
     if dies != "all":
         unknown = [die for die in dies if die not in lab.wafer.dies]
         if unknown:
@@ -128,7 +128,7 @@ def check_plan(plan: BaseModel, lab: LabConfig) -> None:
             )
         if not dies or len(set(dies)) != len(dies):
             raise PlanRefused("dies", len(dies), 1, "dies must name at least one die, and each only once")
-    kernels = getattr(plan, "kernels", "all")
+    kernels: Any = getattr(plan, "kernels", "all")
     if kernels != "all":
         for kernel in kernels:
             if kernel >= lab.chip.kernels:

@@ -1,0 +1,5 @@
+"""The store: what was asked, what was measured, who may. Other rooms see the Protocol and the records, not the tables."""
+
+from hil.store.sql import open_store
+
+__all__ = ["open_store"]

@@ -87,7 +87,8 @@ class StationRecord:
 
     snapshot: {"instruments": {...}, "die_in_contact", "contact": [...], ...} as JSON; {} before the first publish.
     estop: None, or {"at", "by", "reason", "outcome": {"smu": ..., "crossbar": ..., "prober": ...} or None until acted on}.
-    held: why the queue is held (a failed run), or None. heartbeat_at: of the worker. may_be_on: latched text, or None.
+    held: why the queue is held (a failed run), or None. heartbeat_at: of the worker; None when none is meant to run.
+    may_be_on: latched text, or None. resets: how often an operator cleared the emergency stop.
     """
 
     snapshot: dict[str, Any]
@@ -95,3 +96,4 @@ class StationRecord:
     held: str | None
     heartbeat_at: str | None
     may_be_on: str | None
+    resets: int = 0

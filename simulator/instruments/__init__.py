@@ -1,0 +1,41 @@
+"""A simulated instrument is a core without sockets: bytes in, bytes out, the time an argument.
+
+Rule 1: a core keeps its state; a ClientPort keeps one connection's half-received bytes and nothing else that matters.
+Rule 2: losing a connection changes no output, because the real instruments do not notice either.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What leaves after some bytes came in.
+
+    data: bytes to send, b"" for none. busy_ns: how long the instrument really takes before they leave, ns.
+    """
+
+    data: bytes = b""
+    busy_ns: int = 0
+
+
+class ClientPort(Protocol):
+    """One client's connection to an instrument."""
+
+    def feed(self, data: bytes, now_ns: int) -> Reply:
+        """Take bytes in any split. now_ns: wall time, monotonic, ns."""
+        ...
+
+    def close(self) -> None:
+        """The connection ended. Changes no output."""
+        ...
+
+
+class Instrument(Protocol):
+    """One simulated instrument; serves any number of clients."""
+
+    def connect(self) -> ClientPort: ...
+
+    def tick(self, now_ns: int) -> None:
+        """Called every 50 ms of wall time: what the instrument does by itself (a dead man's timer)."""
+        ...

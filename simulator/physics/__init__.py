@@ -1,0 +1,1 @@
+"""Junctions, defects, dies, wafers. Pure numbers: no instrument, no clock."""

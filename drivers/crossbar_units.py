@@ -1,0 +1,55 @@
+"""SI units of the caller to integers of the link and back. Rule: refuse what does not fit; never clip, never pass NaN."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.errors import OverLimit, Refused
+from firmware_protocol.messages import CODE_MASKED, CODE_SATURATED, VMM_INPUT_UV
+
+
+def to_uv(volts: float, name: str) -> int:
+    """Rounded to the link's 1 uV. Raises Refused for NaN and infinity."""
+    return _rounded(volts, 1e6, name, "V")
+
+
+def to_ns(seconds: float, name: str) -> int:
+    """Rounded to the link's 1 ns. Raises Refused for NaN, infinity and what rounds to no pulse at all."""
+    width_ns = _rounded(seconds, 1e9, name, "s")
+    if width_ns < 1:
+        raise Refused(f"crossbar: {name} {seconds:g} s is shorter than the controller's step of 1 ns")
+    return width_ns
+
+
+def _rounded(value: float, per_unit: float, name: str, unit: str) -> int:
+    if not math.isfinite(value):
+        raise Refused(f"crossbar: {name} is {value} {unit}; a finite number is needed")
+    return round(value * per_unit)
+
+
+def check_limit(value: int, limit: int, per_unit: float, what: str) -> None:
+    """Raises OverLimit naming both in the caller's unit. what: name and unit, as "read_volts V"."""
+    if abs(value) > limit:
+        name, unit = what.rsplit(" ", 1)
+        raise OverLimit(
+            f"crossbar: {name} {value / per_unit:g} {unit} is above the controller's limit of {limit / per_unit:g} {unit}; lower it"
+        )
+
+
+def to_vmm_inputs(volts: NDArray[np.float64], limit_uv: int) -> NDArray[np.int16]:
+    """Inputs in the link's steps of 10 uV. Raises Refused for NaN, OverLimit beyond the read limit."""
+    if not np.isfinite(volts).all():
+        raise Refused("crossbar: an input voltage is not a finite number; unmeasured inputs must be left out, not sent")
+    steps = np.rint(volts * (1e6 / VMM_INPUT_UV)).astype(np.int64)
+    largest = int(np.abs(steps).max(initial=0)) * VMM_INPUT_UV
+    check_limit(largest, limit_uv, 1e6, "input_volts V")
+    return steps.astype("<i2")
+
+
+def to_amps(codes: bytes, zero_code: int, code_pa: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(amps, saturated), flat. amps is NaN for every reserved code."""
+    wire = np.frombuffer(codes, "<u2")
+    amps = (wire.astype(np.float64) - zero_code) * (code_pa * 1e-12)
+    amps[wire >= CODE_MASKED] = np.nan
+    return amps, wire == CODE_SATURATED

@@ -1,0 +1,65 @@
+"""What is said to a Keithley 2450 in SCPI mode, apart from saying it: values in, lines out, and answers back into values.
+
+Source: 2450 reference manual 2450-901-01, section 6 (SCPI command reference).
+"""
+
+import math
+import re
+
+from drivers.errors import ProtocolError
+from drivers.origin import origin_of
+from drivers.protocols import Identity, SmuReading, SourceSettings
+from drivers.scpi import number, parse_flag, parse_number
+
+IDENTITY = "*IDN?"
+LANGUAGE = "*LANG?"
+OUTPUT_OFF = ":OUTP OFF"
+OUTPUT_ON = ":OUTP ON"
+OUTPUT_STATE = ":OUTP?"
+
+_OVERFLOW = 9e36
+"""The 2450 reports +9.9E37 for a reading beyond its range."""
+
+
+def configuration(settings: SourceSettings) -> list[str]:
+    """Source voltage at level 0, measure current, output left off. The output is off before anything changes."""
+    sense = "ON" if settings.four_wire else "OFF"
+    return [
+        OUTPUT_OFF,
+        ":SOUR:FUNC VOLT",
+        f":SOUR:VOLT:RANG {number(settings.range_volts)}",
+        ":SOUR:VOLT:LEV 0",
+        f":SOUR:VOLT:ILIM {number(settings.limit_amps)}",
+        ":SOUR:VOLT:READ:BACK ON",
+        ':SENS:FUNC "CURR"',
+        f":SENS:CURR:RSEN {sense}",
+        ":SENS:CURR:RANG:AUTO ON",
+        f":SENS:CURR:NPLC {number(settings.nplc)}",
+        ":SENS:COUN 1",
+    ]
+
+
+def measurement(volts: float) -> str:
+    """Level, reading, limit flag and output state in one message: one round trip, and the flags are this reading's."""
+    return f':SOUR:VOLT:LEV {number(volts)};:READ? "defbuffer1",SOUR,READ;:SOUR:VOLT:ILIM:TRIP?;:OUTP?'
+
+
+def parse_measurement(answer: str, name: str) -> tuple[SmuReading, bool]:
+    """The reading and whether the output was on. amps is NaN where the reading overflowed. Raises ProtocolError."""
+    parts = answer.split(";")
+    point = parts[0].split(",")
+    if len(parts) != 3 or len(point) != 2:
+        raise ProtocolError(f"{name}: {answer!r} is not 'volts,amps;limiting;output'; resynchronise and repeat the reading")
+    volts, amps = (parse_number(text, name) for text in point)
+    overflowed = not abs(amps) < _OVERFLOW
+    limiting = parse_flag(parts[1], name) or overflowed
+    return SmuReading(volts, math.nan if overflowed else amps, limiting), parse_flag(parts[2], name)
+
+
+def parse_identity(answer: str) -> Identity | None:
+    """Identity of a 2450, None for anything else."""
+    fields = [field.strip() for field in answer.split(",")]
+    if len(fields) != 4 or not re.fullmatch(r"MODEL\s+2450", fields[1]):
+        return None
+    vendor, model, serial, firmware = fields
+    return Identity(vendor, model, serial, firmware, *origin_of(serial))

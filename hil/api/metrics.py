@@ -1,0 +1,85 @@
+"""Prometheus figures, read from the store when asked. Rule: nothing is counted in memory, so a restart loses nothing."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from hil.api.context import Services
+from hil.api.views import worker_alive
+from hil.model.runs import RunState
+from hil.store.protocol import Store
+from hil.store.records import RunRecord
+
+PAGE = 1000
+WIRE_COUNTS = ("sent", "received", "errors", "retransmitted")
+
+
+def registry_of(services: Services) -> CollectorRegistry:
+    """A registry of its own per app: two apps in one process never share a figure."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(StoreCollector(services))
+    return registry
+
+
+def every_run(store: Store) -> Iterator[RunRecord]:
+    """All runs, newest first, a page at a time."""
+    before: str | None = None
+    while page := store.runs(limit=PAGE, before=before):
+        yield from page
+        before = page[-1].id
+
+
+class StoreCollector(Collector):
+    """Turns rows into figures at each scrape."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        runs = list(every_run(self._services.store))
+        yield _runs_by_state(runs)
+        yield _wire_messages(runs)
+        yield self._newest_maps()
+        yield from self._switches()
+
+    def _newest_maps(self) -> Metric:
+        store = self._services.store
+        figure = GaugeMetricFamily("hil_dies_measured", "dies with a newest map of this kind", labels=["wafer", "kind"])
+        for wafer in store.wafers():
+            for kind in ("conductance", "defects"):
+                figure.add_metric([wafer.name, kind], len(store.newest_maps(wafer.name, kind)))
+        return figure
+
+    def _switches(self) -> Iterator[Metric]:
+        station = self._services.store.station()
+        yield GaugeMetricFamily("hil_worker_alive", "1 while the worker reports", value=worker_alive(station, self._services.now()))
+        yield GaugeMetricFamily("hil_estop_latched", "1 while the emergency stop is latched", value=station.estop is not None)
+        yield GaugeMetricFamily("hil_queue_held", "1 while a failed run holds the queue", value=station.held is not None)
+        yield CounterMetricFamily("hil_events", "events written so far", value=self._services.store.last_event())
+
+
+def _runs_by_state(runs: list[RunRecord]) -> Metric:
+    figure = GaugeMetricFamily("hil_runs", "runs by state", labels=["state"])
+    numbers = Counter(run.state for run in runs)
+    for state in RunState:
+        figure.add_metric([state.value], numbers[state])
+    return figure
+
+
+def _wire_messages(runs: list[RunRecord]) -> Metric:
+    """Summed over runs. `what` retransmitted is the link's retransmits."""
+    figure = CounterMetricFamily("hil_wire_messages", "messages over the wires, all runs", labels=["wire", "what"])
+    totals: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        for wire, counts in run.wires.items():
+            totals.update({(wire, what): int(counts.get(what) or 0) for what in WIRE_COUNTS})
+    for (wire, what), number in sorted(totals.items()):
+        figure.add_metric([wire, what], number)
+    return figure

@@ -1,0 +1,193 @@
+"""Bodies of the API as pydantic models: what stands in the OpenAPI document is what is sent."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hil.model.lab import DieIndex
+from hil.model.maps import MapKind
+from hil.model.runs import RunState
+
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+EXAMPLE_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+Time = Annotated[str, Field(description="UTC, ISO 8601 with Z", examples=["2026-11-22T08:30:00.000Z"])]
+
+
+class Progress(BaseModel):
+    """eta_s: seconds to go at the pace so far; null unless the run is running and has done a step."""
+
+    done: int = Field(examples=[320])
+    total: int = Field(examples=[1152])
+    unit: str = Field(examples=["kernel"])
+    eta_s: float | None = Field(examples=[41.5])
+
+
+class Run(BaseModel):
+    """wanted: what was asked of the running run and not done yet. wires: messages over each wire so far."""
+
+    id: str
+    plan: dict[str, Any] = Field(examples=[{"kind": "characterise", "wafer": "W1", "dies": "all"}])
+    state: RunState
+    wanted: str | None
+    progress: Progress
+    created_at: Time
+    started_at: Time | None
+    ended_at: Time | None
+    requested_by: str
+    error: str | None
+    wires: dict[str, dict[str, Any]] = Field(
+        examples=[{"crossbar": {"unit": "frames", "sent": 70, "received": 70, "errors": 0, "retransmitted": 0}}]
+    )
+
+
+class RunPage(BaseModel):
+    """next_cursor: for `?cursor=`; null on the last page."""
+
+    items: list[Run]
+    next_cursor: str | None
+
+
+class DryRun(BaseModel):
+    """What a plan would do; nothing was queued. route: dies in the order they would be touched. duration_s: a rough estimate."""
+
+    route: list[DieIndex] = Field(examples=[[[0, 0], [1, 0]]])
+    touchdowns: int
+    steps: int
+    unit: str = Field(examples=["kernel"])
+    duration_s: float
+    pulses_per_junction_at_most: int
+
+
+class MapMeta(BaseModel):
+    """A map's metadata: everything the contract lists, as measured. Arrays are at /maps/{id}."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(examples=[EXAMPLE_SHA256])
+    wafer: str
+    x: int
+    y: int
+    run: str
+    kind: MapKind
+    state: str | None
+    object: str = Field(description="sha256 of the npy bytes", examples=[EXAMPLE_SHA256])
+    measured_at: Time
+
+
+class MapPage(BaseModel):
+    items: list[MapMeta]
+    next_cursor: str | None
+
+
+class Die(BaseModel):
+    """counts: junctions per class of the newest defect map; null before the first one."""
+
+    x: int
+    y: int
+    status: Literal["not measured", "read", "characterised"]
+    counts: dict[str, int] | None = Field(examples=[{"good": 19700, "short": 180, "open": 120}])
+    good_fraction: float | None
+    defect_map: str | None = Field(description="map id of the newest defect map")
+    measured_at: Time | None
+
+
+class Wafer(BaseModel):
+    name: str = Field(examples=["W1"])
+    created_at: Time
+    dies: list[DieIndex] = Field(examples=[[[0, 0], [1, 0]]])
+
+
+class WaferPage(BaseModel):
+    items: list[Wafer]
+    next_cursor: str | None
+
+
+class WaferDetail(BaseModel):
+    """The wafer map. yield_fraction: good junctions of all those classified, over the characterised dies."""
+
+    name: str
+    created_at: Time
+    dies: list[Die]
+    characterised: int
+    counts: dict[str, int]
+    yield_fraction: float | None
+
+
+class WaferBody(BaseModel):
+    """dies: testable dies; without it, those of lab.toml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dies: list[DieIndex] | None = Field(default=None, min_length=1, max_length=10_000, examples=[[[0, 0], [1, 0]]])
+
+
+class StoredObject(BaseModel):
+    sha256: str = Field(examples=[EXAMPLE_SHA256])
+    shape: list[int] = Field(examples=[[32, 25, 25]])
+    dtype: str = Field(examples=["uint8"])
+
+
+class Estop(BaseModel):
+    """outcome: per instrument "safe" or what went wrong; null while the watchdog has not reported.
+
+    safe: every instrument reported safe; null while there is no outcome.
+    """
+
+    at: Time
+    by: str
+    reason: str
+    outcome: dict[str, str] | None = Field(examples=[{"smu": "safe", "crossbar": "safe", "prober": "safe"}])
+    safe: bool | None
+
+
+class Interlocks(BaseModel):
+    """estop: latched, or null. may_be_on: why an output has to be taken for live, or null. worker_alive: it reports."""
+
+    estop: Estop | None
+    may_be_on: str | None
+    worker_alive: bool
+
+
+class Queue(BaseModel):
+    """held: why nothing is started, or null. running, queued: run ids, the next one first."""
+
+    held: str | None
+    running: str | None
+    queued: list[str]
+
+
+class Station(BaseModel):
+    """The station as the worker last saw it, with the operator's switches."""
+
+    name: str
+    instruments: dict[str, Any] = Field(
+        examples=[{"smu": {"vendor": "KEITHLEY", "model": "2450", "serial": "SIM01", "connected": True}}],
+    )
+    die_in_contact: DieIndex | None
+    smu_output_on: bool | None
+    crossbar: dict[str, Any] | None
+    contact_trend: list[dict[str, Any]] = Field(description="latest contact measurements, oldest first: die, ohms, touchdowns")
+    limits: dict[str, float]
+    interlocks: Interlocks
+    queue: Queue
+    heartbeat_at: Time | None
+    snapshot: dict[str, Any] = Field(description="all the worker published")
+
+
+class EventBody(BaseModel):
+    """`data` of a server-sent event. number is also its `id`, kind its `event`."""
+
+    number: int
+    run: str | None
+    at: Time
+    kind: str
+    payload: dict[str, Any]
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    status: Literal["ready"] = "ready"
+    instruments: list[str] = Field(examples=[["prober", "smu", "crossbar"]])

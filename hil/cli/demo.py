@@ -1,0 +1,42 @@
+"""`hil demo`: the command. What it needs beyond the service (torch, the report) is imported only when it runs."""
+
+import signal
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+
+def demo(
+    leave: Annotated[bool, typer.Option("--exit", help="Leave when done instead of serving on until Ctrl-C.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder that receives the report and the measured data.")] = Path("demo-report"),
+    wafer_seed: Annotated[int, typer.Option(help="Seed of the simulated wafer.")] = 20261122,
+    fab: Annotated[str, typer.Option(help="Fab preset of the simulated wafer: clean, paper-like, default or harsh.")] = "default",
+    dies: Annotated[int, typer.Option(min=2, max=36, help="Dies on the wafer.")] = 36,
+    quick: Annotated[bool, typer.Option("--quick", help="Train briefly: a check that everything works, not a result.")] = False,
+) -> None:
+    """The whole way: a simulated lab on real sockets, 36 dies measured, networks trained on them, a table of errors.
+
+    Example: hil demo --exit --out demo-report
+    """
+    if find_spec("torch") is None:
+        typer.echo('the demo trains networks and needs torch: pip install "mtj-hil[train]"', err=True)
+        raise typer.Exit(1)
+    from hil.cli.demo_run import Wishes, run_demo
+
+    # SIGTERM means the same as Ctrl-C: leave every `with`, so that the service makes the lab safe before the lab goes.
+    previous = signal.signal(signal.SIGTERM, _as_ctrl_c) if threading.current_thread() is threading.main_thread() else None
+    try:
+        run_demo(Wishes(out, leave, wafer_seed, fab, dies, quick))
+    except KeyboardInterrupt:
+        typer.echo("\nstopped: the service made the lab safe, the lab is down", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _as_ctrl_c(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

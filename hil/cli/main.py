@@ -1,0 +1,82 @@
+"""`hil`: the command line. Rule: an error is one readable line on stderr and exit code 1, wrong usage is 2, success alone is 0."""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from hil.cli import map_commands, run_commands, serve, sim, station_commands
+from hil.cli.options import CommandFailed
+from hil.cli.output import tell
+from hil.cli.token_commands import tokens
+from hil.client import LabError
+from hil.model.lab import LabConfigError
+from hil.store.protocol import StoreError
+
+# Negative die coordinates are arguments, not options.
+NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+app = typer.Typer(
+    name="hil",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Measure magnetic-tunnel-junction dies, look at their maps, serve them over REST.",
+)
+COMMANDS = (
+    ("sim", sim.sim, "hil sim --clock fast --port-base 0 --write-lab lab.toml"),
+    ("serve", serve.serve, "hil serve --lab lab.toml --data hil-data"),
+    ("check", station_commands.check, "hil check --lab lab.toml"),
+    ("measure", run_commands.measure, 'hil measure W1 --dies "0,0;-3,0" --plan characterise --watch'),
+    ("runs", run_commands.list_runs, "hil runs --json"),
+    ("watch", run_commands.watch, "hil watch r7-0a1b2c"),
+    ("pause", run_commands.pause, "hil pause r7-0a1b2c"),
+    ("resume", run_commands.resume, "hil resume r7-0a1b2c"),
+    ("abort", run_commands.abort, "hil abort r7-0a1b2c"),
+    ("release", station_commands.release, "hil release"),
+    ("estop", station_commands.estop, "hil estop --reason smoke"),
+    ("reset", station_commands.reset, "hil reset"),
+    ("wafers", map_commands.wafers, "hil wafers"),
+    ("map", map_commands.show_map, "hil map W1 -3 0 --kind defects --png die.png"),
+)
+for command_name, function, example in COMMANDS:
+    app.command(command_name, epilog=f"Example: {example}", context_settings=NEGATIVE_NUMBERS if command_name == "map" else None)(function)
+app.add_typer(tokens, name="token")
+
+
+@app.command("demo", context_settings=PASSED_ON, add_help_option=False)
+def demo(context: typer.Context) -> None:
+    """The whole way on a simulated lab: measure a wafer, train on its maps, write the report."""
+    # Only here: the trainer is an extra, and every other command works without it.
+    try:
+        from hil.cli.demo import demo as whole_way
+    except ModuleNotFoundError as error:
+        raise CommandFailed(f"`hil demo` needs the trainer ({error.name} is missing): pip install 'mtj-hil[train]'") from error
+
+    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    inner.command(epilog="Example: hil demo --exit --out report")(whole_way)
+    inner(args=context.args, prog_name="hil demo")
+
+
+def fail(text: str) -> NoReturn:
+    tell("hil: " + " ".join(text.split()))
+    sys.exit(1)
+
+
+def main() -> None:
+    try:
+        app()
+    except (LabError, LabConfigError, StoreError, CommandFailed) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        if os.environ.get("HIL_DEBUG"):
+            raise
+        fail(f"this should not happen: {type(error).__name__}: {error}; HIL_DEBUG=1 shows where")
+
+
+if __name__ == "__main__":
+    main()

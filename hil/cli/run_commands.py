@@ -1,0 +1,118 @@
+"""Commands about runs: measure, runs, watch, pause, resume, abort."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hil.cli.options import AT, AsJson, CommandFailed, Token, Url, connect
+from hil.cli.output import aligned, emit, run_cells, run_text, tell
+from hil.client import Run, RunEnded
+
+INTERRUPTED_CODE = 130
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, see `hil runs`.", show_default=False)]
+
+
+def parse_dies(text: str) -> str | list[list[int]]:
+    """`all`, or `x,y;x,y`. Raises BadParameter."""
+    if text == "all":
+        return text
+    try:
+        return [[int(x), int(y)] for x, y in (part.split(",") for part in text.split(";"))]
+    except ValueError as error:
+        raise typer.BadParameter(f'{text!r} is neither "all" nor "x,y;x,y", such as "0,0;-3,0"', param_hint="--dies") from error
+
+
+def parse_plan(text: str) -> dict[str, Any]:
+    """The kind of a plan, or a JSON file with a plan's fields. Raises CommandFailed."""
+    if not text.endswith(".json"):
+        return {"kind": text}
+    try:
+        plan = json.loads(Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"--plan {text}: {error}") from error
+    if not isinstance(plan, dict):
+        raise CommandFailed(f'--plan {text}: holds no JSON object; write the plan\'s fields, such as {{"kind": "read"}}')
+    return plan
+
+
+def measure(
+    wafer: Annotated[str, typer.Argument(metavar="WAFER", help="Name of the wafer; a new one is registered.", show_default=False)],
+    dies: Annotated[str, typer.Option(help='"all" or "x,y;x,y".')] = "all",
+    plan: Annotated[str, typer.Option(help="Kind of plan (characterise, read, contact_check, ...) or a .json file.")] = "characterise",
+    watch: Annotated[bool, typer.Option("--watch", help="Wait until it ended.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency-Key: the same key and plan give the same run.", show_default=False)] = None,
+    as_json: AsJson = False,
+    url: Url = AT,
+    token: Token = None,
+) -> None:
+    """Queue a measurement of a wafer."""
+    body: dict[str, Any] = {"dies": parse_dies(dies), **parse_plan(plan), "wafer": wafer}
+    with connect(url, token) as lab:
+        if dry_run:
+            would = lab.dry_run(body)
+            emit(as_json, would, f"{would['touchdowns']} touchdowns, {would['steps']} {would['unit']}s, about {would['duration_s']:g} s")
+            return
+        run = lab.start(body, key)
+        if watch:
+            tell(f"run {run.id} queued")
+            _watch(run, as_json)
+        else:
+            emit(as_json, run.json, f"{run_text(run)}\nwatch it with `hil watch {run.id}`")
+
+
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 20,
+    as_json: AsJson = False,
+    url: Url = AT,
+    token: Token = None,
+) -> None:
+    """Runs, newest first."""
+    with connect(url, token) as lab:
+        found = lab.runs(limit)
+    table = aligned([["run", "state", "done", "plan", "error"], *map(run_cells, found)])
+    emit(as_json, [run.json for run in found], table if found else "no runs yet; `hil measure WAFER` starts one")
+
+
+def watch(run: RunId, as_json: AsJson = False, url: Url = AT, token: Token = None) -> None:
+    """Follow a run until it ended; exit code 0 only if it finished."""
+    with connect(url, token) as lab:
+        _watch(lab.run(run), as_json)
+
+
+def pause(run: RunId, as_json: AsJson = False, url: Url = AT, token: Token = None) -> None:
+    """Stop a run after the present step, so that it can be resumed."""
+    with connect(url, token) as lab:
+        _told(lab.pause(run), as_json)
+
+
+def resume(run: RunId, as_json: AsJson = False, url: Url = AT, token: Token = None) -> None:
+    """Let a paused or interrupted run go on after its last step."""
+    with connect(url, token) as lab:
+        _told(lab.resume(run), as_json)
+
+
+def abort(run: RunId, as_json: AsJson = False, url: Url = AT, token: Token = None) -> None:
+    """End a run for good; what it measured stays."""
+    with connect(url, token) as lab:
+        _told(lab.abort(run), as_json)
+
+
+def _told(run: Run, as_json: bool) -> None:
+    asked = f", {run.json['wanted']} asked for" if run.json.get("wanted") else ""
+    emit(as_json, run.json, run_text(run) + asked)
+
+
+def _watch(run: Run, as_json: bool) -> None:
+    try:
+        run.wait(progress=True)
+    except RunEnded:
+        # The result goes to stdout in either case; main turns the error into a line and exit code 1.
+        emit(as_json, run.json, run_text(run))
+        raise
+    except KeyboardInterrupt:
+        tell(f"no longer watching; run {run.id} goes on (`hil abort {run.id}` ends it)")
+        raise typer.Exit(INTERRUPTED_CODE) from None
+    emit(as_json, run.json, run_text(run))

@@ -1,0 +1,80 @@
+"""`hil serve`: the web process over the station's worker. Rule: the worker stops first, so that the outputs are off before
+anything else ends; a second service on the same data is refused."""
+
+import socket
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import CommandFailed, Data, Lab, data_dir
+from hil.cli.output import tell
+from hil.model.lab import LabConfig, load_lab
+from hil.store.protocol import Store
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def serve(
+    lab: Lab = Path("lab.toml"),
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback only once there is a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8765,
+    allow_host: Annotated[list[str] | None, typer.Option(help="A further name clients may call it by.", show_default=False)] = None,
+) -> None:
+    """Serve the station until Ctrl-C or SIGTERM. Makes it safe before anything else."""
+    from hil.cli.holder import only_service
+    from hil.cli.server import run_service
+    from hil.runs.supervisor import Supervisor
+    from hil.store import open_store
+
+    config = load_lab(lab)
+    directory = data_dir(data, config, lab)
+    with ExitStack() as stack:
+        directory.mkdir(parents=True, exist_ok=True)
+        listener = stack.enter_context(closing(_listen(host, port)))
+        url = _url(host, listener)
+        stack.enter_context(only_service(directory, url))
+        store = stack.enter_context(closing(open_store(directory)))
+        _refuse_open_door(host, store, directory)
+        supervisor = Supervisor(lab, directory)
+        tell(f"making the station safe: {lab}")
+        stack.callback(supervisor.stop)
+        supervisor.start()
+        _welcome(url, config, directory, store)
+        run_service(store, config, supervisor, listener, {host, socket.gethostname(), *(allow_host or [])})
+    tell("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises CommandFailed when the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise CommandFailed(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --host and --port") from error
+    return listener
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _refuse_open_door(host: str, store: Store, directory: Path) -> None:
+    """Raises CommandFailed: nobody serves a lab to a network before there is a token to keep it."""
+    if host in LOOPBACK or any(token.revoked_at is None for token in store.tokens()):
+        return
+    raise CommandFailed(
+        f"--host {host} is reachable from elsewhere and there is no token yet; make one first: "
+        f"hil token create --scope operate --data {directory}"
+    )
+
+
+def _welcome(url: str, config: LabConfig, directory: Path, store: Store) -> None:
+    tell(f"serving {config.station.name} at {url}/api/v1, data in {directory}")
+    if not any(token.revoked_at is None for token in store.tokens()):
+        tell(f"no token yet; make one: hil token create --scope operate --data {directory}")

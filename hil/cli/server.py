@@ -1,0 +1,56 @@
+"""The web server inside `hil serve`. Rule: a signal stops the worker first; streams end at once; all of it within seconds."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Protocol
+
+import uvicorn
+
+from hil.api.app import create_app, end_streams
+from hil.model.lab import LabConfig
+from hil.store.protocol import Store
+
+GRACE_S = 2
+WORKER_STOPS_WITHIN_S = 5.0
+
+
+class Worker(Protocol):
+    def stop(self, timeout_s: float = ...) -> None: ...
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our own order of stopping. Its own would end the process by the signal, before anything is cleaned up."""
+
+    def __init__(self, config: uvicorn.Config, on_signal: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_signal = on_signal
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.should_exit:
+            self.force_exit = True
+            return
+        self._on_signal()
+        self.should_exit = True
+
+
+def run_service(store: Store, lab: LabConfig, worker: Worker, listener: socket.socket, hosts: Iterable[str]) -> None:
+    """Serves until a signal. The worker has stopped when this returns."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    app = create_app(store, lab, hosts)
+    stopping = threading.Thread(target=worker.stop, args=(WORKER_STOPS_WITHIN_S,), name="stop-worker")
+
+    def on_signal() -> None:
+        stopping.start()
+        end_streams(app)
+
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S, limit_concurrency=500, ws="none"
+    )
+    Server(config, on_signal).run(sockets=[listener])
+    if stopping.ident is None:
+        worker.stop(WORKER_STOPS_WITHIN_S)
+    else:
+        stopping.join()

@@ -1,0 +1,62 @@
+"""`hil sim`: the simulated lab as a process of its own; this one only passes signals on and its exit code back."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal
+
+import typer
+
+SIGNALLED_CODE = 128
+
+
+def sim(
+    wafer_seed: Annotated[int | None, typer.Option(help="Which wafer.", show_default=False)] = None,
+    fab: Annotated[str | None, typer.Option(help="clean, paper-like, default, harsh, or a file.", show_default=False)] = None,
+    dies: Annotated[int | None, typer.Option(min=1, help="Dies on the wafer.", show_default=False)] = None,
+    clock: Annotated[
+        Literal["real", "fast"] | None, typer.Option(help="fast: motion and settling take no time.", show_default=False)
+    ] = None,
+    smu: Annotated[Literal["keithley2450", "keithley2600"] | None, typer.Option(help="Which source meter.", show_default=False)] = None,
+    faults: Annotated[Path | None, typer.Option(help="A script of faults.", show_default=False)] = None,
+    write_lab: Annotated[Path | None, typer.Option(help="Write lab.toml here once every port listens.", show_default=False)] = None,
+    port_base: Annotated[int | None, typer.Option(min=0, max=65_000, help="First port; 0 takes free ones.", show_default=False)] = None,
+    cold: Annotated[bool, typer.Option("--cold", help="No wafer loaded, nothing aligned.")] = False,
+) -> None:
+    """The simulated lab on loopback sockets, until Ctrl-C or SIGTERM."""
+    given = {
+        "--wafer-seed": wafer_seed,
+        "--fab": fab,
+        "--dies": dies,
+        "--clock": clock,
+        "--smu": smu,
+        "--faults": faults,
+        "--write-lab": write_lab,
+        "--port-base": port_base,
+    }
+    flags = [part for flag, value in given.items() if value is not None for part in (flag, str(value))]
+    raise typer.Exit(run_forwarding([sys.executable, "-m", "simulator", *flags, *(["--cold"] if cold else [])]))
+
+
+def run_forwarding(command: list[str]) -> int:
+    """Runs a command in a process group of its own; SIGINT and SIGTERM go to it. Returns its exit code, 128 + n for signal n."""
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def forward(signum: int, _: FrameType | None) -> None:
+        if child is None:
+            early.append(signum)
+        else:
+            child.send_signal(signum)
+
+    # Before the child exists: a signal in between must not leave it behind.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, forward)
+    child = subprocess.Popen(command, start_new_session=os.name != "nt")
+    for signum in early:
+        child.send_signal(signum)
+    code = child.wait()
+    return code if code >= 0 else SIGNALLED_CODE - code

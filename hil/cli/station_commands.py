@@ -1,0 +1,79 @@
+"""Commands about the station: check, estop, reset, release."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hil.cli.options import AT, AsJson, Lab, Token, Url, connect
+from hil.cli.output import aligned, emit
+from hil.model.lab import load_lab
+
+Directly = Annotated[
+    Path | None, typer.Option("--lab", help="Go to the instruments of this lab.toml directly, without a service.", show_default=False)
+]
+
+
+def check(lab: Lab = Path("lab.toml"), as_json: AsJson = False) -> None:
+    """Connect to every instrument and identify it; changes nothing. Exit code 1 if one fails."""
+    from hil.station.emergency import check_lab
+
+    results = check_lab(load_lab(lab))
+    rows = [["ok" if result.ok else "FAILED", result.instrument, result.address, result.text] for result in results]
+    emit(as_json, [asdict(result) for result in results], aligned(rows))
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def estop(
+    reason: Annotated[str, typer.Option(help="Stands in the record.")] = "",
+    lab: Directly = None,
+    as_json: AsJson = False,
+    url: Url = AT,
+    token: Token = None,
+) -> None:
+    """Emergency stop: outputs off, everything deselected, prober separated, latched. Exit code 0 only if all is safe."""
+    outcome = _direct(lab) if lab is not None else _by_service(url, token, reason)
+    if outcome is None:
+        emit(as_json, {"safe": None, "outcome": None}, "latched, but nobody has reported the outcome; look at the instruments")
+        raise typer.Exit(1)
+    safe = all(text == "safe" for text in outcome.values())
+    emit(as_json, {"safe": safe, "outcome": outcome}, aligned([[name, text] for name, text in outcome.items()]))
+    if not safe:
+        raise typer.Exit(1)
+
+
+def _direct(lab: Path) -> dict[str, str]:
+    from hil.station.emergency import stop_everything
+
+    return stop_everything(load_lab(lab), latch=True)
+
+
+def _by_service(url: str, token: str | None, reason: str) -> dict[str, str] | None:
+    with connect(url, token) as service:
+        return service.estop(reason)["outcome"]
+
+
+def reset(
+    force: Annotated[bool, typer.Option("--force", help="Although an instrument is not known to be safe: you have looked.")] = False,
+    as_json: AsJson = False,
+    url: Url = AT,
+    token: Token = None,
+) -> None:
+    """Clear the emergency stop."""
+    with connect(url, token) as service:
+        emit(as_json, *_switches(service.reset(force)))
+
+
+def release(as_json: AsJson = False, url: Url = AT, token: Token = None) -> None:
+    """Let a queue go on that a failed run holds."""
+    with connect(url, token) as service:
+        emit(as_json, *_switches(service.release()))
+
+
+def _switches(station: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    estop, held, queued = station["interlocks"]["estop"], station["queue"]["held"], station["queue"]["queued"]
+    latch = "emergency stop clear" if estop is None else f"emergency stop LATCHED by {estop['by']} at {estop['at']}"
+    queue = f"{len(queued)} queued" if held is None else f"queue held: {held}"
+    return {"interlocks": station["interlocks"], "queue": station["queue"]}, f"{latch}; {queue}"

@@ -1,0 +1,189 @@
+"""The client: one method per thing the lab can be asked. Every error is a LabError with a readable line."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Self
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.client.arrays import NPY, ConductanceStack, DefectStack, DieMap, array_of, conductance_stack, defect_stack, die_map
+from hil.client.errors import ServiceUnreachable
+from hil.client.http import Connection
+from hil.client.run import Run
+from hil.client.sse import Event, parse
+from hil.client.watching import Retry, watch
+
+DEFAULT_URL = "http://127.0.0.1:8765"
+State = Literal["P", "AP", "as_found", "programmed"]
+ACCEPT_NPY = {"Accept": NPY}
+
+
+class LabClient:
+    """url: of the service. token: of `hil token create`. transport: for tests. timeout_s: of one answer.
+
+    Use it in one thread, or one per thread; close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, token: str | None = None, transport: httpx.BaseTransport | None = None, timeout_s: float = 30.0
+    ) -> None:
+        self._service = Connection(url, token, transport, timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._service.close()
+
+    # --- runs
+    def start(self, plan: Mapping[str, Any], key: str | None = None) -> Run:
+        """Queue a plan. key: Idempotency-Key; the same key and plan give the same run. Raises PlanRefused, RequestRefused."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return Run(self, self._service.json("POST", "/runs", json=dict(plan), headers=headers))
+
+    def dry_run(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """Route, touchdowns and duration of a plan; nothing is queued."""
+        return self._service.json("POST", "/runs", json=dict(plan), query={"dry_run": "true"})
+
+    def run(self, run_id: str) -> Run:
+        return Run(self, self._service.json("GET", f"/runs/{run_id}"))
+
+    def runs(self, limit: int = 100) -> list[Run]:
+        """Newest first."""
+        return [Run(self, body) for body in self._service.json("GET", "/runs", query={"limit": limit})["items"]]
+
+    def pause(self, run_id: str) -> Run:
+        return Run(self, self._service.json("POST", f"/runs/{run_id}/pause"))
+
+    def resume(self, run_id: str) -> Run:
+        return Run(self, self._service.json("POST", f"/runs/{run_id}/resume"))
+
+    def abort(self, run_id: str) -> Run:
+        return Run(self, self._service.json("POST", f"/runs/{run_id}/abort"))
+
+    def delete(self, run_id: str) -> None:
+        """Takes a queued run out of the queue. Raises Conflict once it started."""
+        self._service.call("DELETE", f"/runs/{run_id}")
+
+    def events(self, run: str | None = None, after: int = 0) -> Iterator[Event]:
+        """Events after a number: of one run until it ends (last kind `end`), or of the station for ever."""
+        path = "/events" if run is None else f"/runs/{run}/events"
+        retry = Retry()
+        while True:
+            try:
+                with self._service.lines(path, {"Last-Event-ID": str(after)}) as lines:
+                    for event in parse(lines):
+                        retry.worked()
+                        after = event.number or after
+                        yield event
+                        if event.kind == "end":
+                            return
+            except ServiceUnreachable as error:
+                retry.failed(error)
+            else:
+                retry.pause()
+
+    # --- maps
+    def conductance(self, wafer: str, state: State | None = None, known: ConductanceStack | None = None) -> ConductanceStack:
+        """Newest map of every measured die. known: what one has; it is given back when nothing changed (304)."""
+        response = self._get_array(f"/wafers/{wafer}/conductance", known and known.etag, {"state": state})
+        return known if known is not None and response.status_code == 304 else conductance_stack(response)
+
+    def defects(self, wafer: str, known: DefectStack | None = None) -> DefectStack:
+        """Newest defect map of every measured die. known: as in `conductance`."""
+        response = self._get_array(f"/wafers/{wafer}/defects", known and known.etag, {})
+        return known if known is not None and response.status_code == 304 else defect_stack(response)
+
+    def watch_defects(self, wafer: str, timeout_s: float | None = None) -> Iterator[DefectStack]:
+        """What is known now, if anything, then again whenever a map came; nothing when nothing changed.
+
+        timeout_s: stop after so many seconds in all; without it, watch for ever. A lost connection is taken up again for a
+        minute; then ServiceUnreachable. Raises NotFound for an unknown wafer.
+        """
+
+        def look(etag: str | None, wait_s: float) -> httpx.Response:
+            return self._get_array(f"/wafers/{wafer}/defects", etag, {"wait": wait_s}, patience_s=wait_s)
+
+        stacks = (defect_stack(response) for response in watch(look, timeout_s))
+        return (stack for stack in stacks if stack.dies)
+
+    def defect_map(self, wafer: str, x: int, y: int) -> DieMap:
+        """Newest defect map of a die. Raises NotFound while there is none."""
+        return die_map(self._get_array(f"/dies/{wafer}/{x}/{y}/defects", None, {}))
+
+    def conductance_map(self, wafer: str, x: int, y: int, state: State | None = None) -> DieMap:
+        """Newest conductance map of a die. Raises NotFound while there is none."""
+        return die_map(self._get_array(f"/dies/{wafer}/{x}/{y}/maps/latest", None, {"state": state}))
+
+    def maps(self, wafer: str, x: int, y: int, limit: int = 100) -> list[dict[str, Any]]:
+        """Metadata of a die's maps, newest first."""
+        return self._service.json("GET", f"/dies/{wafer}/{x}/{y}/maps", query={"limit": limit})["items"]
+
+    def map(self, map_id: str) -> DieMap:
+        return die_map(self._get_array(f"/maps/{map_id}", None, {}))
+
+    def map_meta(self, map_id: str) -> dict[str, Any]:
+        return self._service.json("GET", f"/maps/{map_id}/meta")
+
+    def picture(self, map_id: str) -> bytes:
+        """PNG of a map."""
+        return self._service.call("GET", f"/maps/{map_id}.png").content
+
+    # --- wafers, objects
+    def wafers(self) -> list[dict[str, Any]]:
+        return self._service.json("GET", "/wafers", query={"limit": 1000})["items"]
+
+    def wafer(self, wafer: str) -> dict[str, Any]:
+        """Wafer map, status of each die, counts, yield."""
+        return self._service.json("GET", f"/wafers/{wafer}")
+
+    def put_wafer(self, wafer: str, dies: Sequence[tuple[int, int]] | None = None) -> dict[str, Any]:
+        """Register a wafer; without dies, with those of lab.toml."""
+        return self._service.json("PUT", f"/wafers/{wafer}", json={} if dies is None else {"dies": [list(die) for die in dies]})
+
+    def put_object(self, array: NDArray[Any]) -> str:
+        """Store an array for a plan to refer to. Returns its sha256, for `{"object": sha256}`."""
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+        data = buffer.getvalue()
+        digest = hashlib.sha256(data).hexdigest()
+        self._service.call("PUT", f"/objects/{digest}", content=data, headers={"Content-Type": NPY})
+        return digest
+
+    def get_object(self, sha256: str) -> NDArray[Any]:
+        return array_of(self._get_array(f"/objects/{sha256}", None, {}))
+
+    # --- station
+    def station(self) -> dict[str, Any]:
+        return self._service.json("GET", "/station")
+
+    def estop(self, reason: str = "") -> dict[str, Any]:
+        """Outputs off, deselect, separate, latch. Returns what the watchdog found: outcome per instrument, and `safe`."""
+        return self._service.json("POST", "/station/estop", query={"reason": reason or None})
+
+    def reset(self, force: bool = False) -> dict[str, Any]:
+        """Clear the latch. Raises Conflict while an instrument is not known to be safe, unless forced."""
+        return self._service.json("POST", "/station/reset", query={"force": "true" if force else None})
+
+    def release(self) -> dict[str, Any]:
+        """Let a queue go on that a failed run holds."""
+        return self._service.json("POST", "/station/release")
+
+    def why_waiting(self) -> str:
+        """Why a queued run does not start, in a few words; empty when it only waits for its turn."""
+        station = self.station()
+        if station["interlocks"]["estop"] is not None:
+            return "the emergency stop is latched (hil reset)"
+        if station["queue"]["held"] is not None:
+            return f"the queue is held: {station['queue']['held']} (hil release)"
+        return "" if station["interlocks"]["worker_alive"] else "the worker does not report"
+
+    def _get_array(self, path: str, etag: str | None, query: Mapping[str, Any], patience_s: float = 0) -> httpx.Response:
+        headers = {**ACCEPT_NPY, **({"If-None-Match": etag} if etag else {})}
+        return self._service.call("GET", path, headers=headers, query=query, patience_s=patience_s)

@@ -1,0 +1,88 @@
+"""The whole experiment, readable top to bottom. The caller pulls events; nothing here calls back.
+
+Rule 1: however it ends (done, failed, closed by an abort, stopped at a checkpoint), the station is made safe.
+Rule 2: a committed step is never measured again; moving, touching down and measuring the contact always are.
+Rule 3: a die without contact is "no contact", never a die full of defects: it gets no map."""
+
+from collections.abc import Generator, Iterator, Sequence
+from itertools import groupby
+
+from hil.model.lab import DieIndex
+from hil.model.plans import Plan
+from hil.model.runs import ContactMade, Event, Noted, Step, StepMeasured
+from hil.runs.context import Arrays, Done, RunContext
+from hil.runs.errors import RunFailed
+from hil.runs.metadata import DieResults
+from hil.runs.procedures import Procedure, procedure_of
+from hil.station.errors import ContactFailed, NotMadeSafe
+from hil.station.station import Station
+
+
+def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Generator[Event]:
+    """Measure what is not done yet, die by die in the order of the steps.
+
+    Raises RunFailed after limits.consecutive_contact_failures dies in a row without contact; NotMadeSafe, whatever else
+    happened, when the station could not be made safe; StationError, DriverError.
+    """
+    procedure = procedure_of(plan, context)
+    failures, limit = 0, station.lab.limits.consecutive_contact_failures
+    try:
+        for die, steps in dies_of(context.steps):
+            try:
+                yield from _visit(_Die(die, steps, plan, procedure), station, context, done)
+                failures = 0
+            except ContactFailed as error:
+                failures += 1
+                yield Noted("no contact", str(error), {"die": list(die), "steps_left": len(steps)})
+                if failures >= limit:
+                    raise RunFailed(
+                        f"{failures} dies in a row without contact, limit {limit} (limits.consecutive_contact_failures); "
+                        f"the last one: {error}"
+                    ) from error
+    finally:
+        unsafe = NotMadeSafe.unless_safe(station.make_safe())
+        if unsafe is not None:
+            raise unsafe
+
+
+def dies_of(steps: Sequence[Step]) -> Iterator[tuple[DieIndex, list[Step]]]:
+    """Steps of each die, in order."""
+    for die, group in groupby(steps, key=lambda step: step.die):
+        yield die, list(group)
+
+
+class _Die:
+    """One die's share of the plan."""
+
+    def __init__(self, index: DieIndex, steps: Sequence[Step], plan: Plan, procedure: Procedure) -> None:
+        self.index, self.steps, self.plan, self.procedure = index, steps, plan, procedure
+
+
+def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iterator[Event]:
+    todo = [step for step in die.steps if step.index not in done]
+    began = context.now()
+    if todo:
+        yield _touch(station, die.index)
+    provenance = station.provenance()
+    kernels = {step.kernel: done[step.index] for step in die.steps if step.index in done and step.kernel is not None}
+    for step in todo:
+        yield from _measure(die.procedure, station, step, kernels)
+    yield from die.procedure.conclude(DieResults(die.index, die.plan, context, began, provenance), kernels)
+
+
+def _touch(station: Station, die: DieIndex) -> ContactMade:
+    station.go_to(die)
+    contact = station.contact(die)
+    return ContactMade(die, contact.ohms, contact.touchdowns)
+
+
+def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[int, Arrays]) -> Iterator[Event]:
+    """Measures one step, adds its arrays to `kernels`, and says what happened."""
+    if step.kernel is None:
+        yield StepMeasured(step, {})
+        return
+    measured = procedure.measure(station, step.kernel)
+    kernels[step.kernel] = measured.arrays
+    for text in measured.notes:
+        yield Noted("unknown pulse", text, {"die": list(step.die), "kernel": step.kernel})
+    yield StepMeasured(step, measured.arrays, measured.flagged)

@@ -1,0 +1,73 @@
+"""What each kind of plan does at one kernel, and what it has to show for a whole die. Results of a die are made from the
+arrays of its steps alone, so that a die measured in two sessions gives the same maps as one measured in one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, ReadPlan, VmmPlan
+from hil.model.runs import Event
+from hil.runs.context import Arrays, Measured, RunContext
+from hil.runs.metadata import DieResults, read_path
+from hil.runs.programming import program_kernel
+from hil.runs.results import as_found, characterised, currents, programmed
+from hil.runs.write_verify import KernelWriter, levels
+from hil.station.station import Station
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """measure: one kernel of the die in contact. conclude: the die's results from the arrays of its kernels."""
+
+    measure: Callable[[Station, int], Measured]
+    conclude: Callable[[DieResults, Mapping[int, Arrays]], Iterator[Event]]
+
+
+def procedure_of(plan: Plan, context: RunContext) -> Procedure:
+    """Raises NotFound or Corrupt when an object the plan refers to has gone since it was submitted."""
+    match plan:
+        case ContactCheckPlan():
+            # The touchdown, which every die begins with, is the whole measurement.
+            return Procedure(lambda _station, _kernel: Measured({}), lambda _die, _kernels: iter(()))
+        case ReadPlan():
+            return Procedure(lambda station, kernel: read(station, plan, kernel), as_found)
+        case CharacterisePlan():
+            return Procedure(lambda station, kernel: characterise(KernelWriter(station, plan, kernel)), characterised)
+        case ProgramPlan():
+            target = context.load(plan.target.object)
+            return Procedure(lambda station, kernel: program_kernel(KernelWriter(station, plan, kernel), target[kernel]), programmed)
+        case VmmPlan():
+            inputs = context.load(plan.inputs.object)
+            return Procedure(lambda station, kernel: multiply(station, plan, kernel, inputs), currents)
+
+
+def read(station: Station, plan: ReadPlan, kernel: int) -> Measured:
+    reading = station.read_kernel(kernel, plan.read_volts, plan.averages, read_path(plan))
+    return Measured({"siemens": reading.siemens}, reading.flagged)
+
+
+def characterise(writer: KernelWriter) -> Measured:
+    """Write all P, read, write all AP, read; then bring over those that did not follow, AP first because the kernel is in AP.
+
+    arrays: p, ap (rows, columns) float32 S, the last reading after each state was written; pulses uint16; unknown uint8.
+    """
+    everything = np.ones(writer.shape, np.bool_)
+    writer.write(everything, to_p=True)
+    p = writer.read()
+    writer.write(everything, to_p=False)
+    ap = writer.read()
+    known = levels(p, ap)
+    ap = writer.insist(ap, everything, known, to_p=False)
+    p = writer.insist(p, everything, known, to_p=True)
+    return writer.measured({"p": p, "ap": ap})
+
+
+def multiply(station: Station, plan: VmmPlan, kernel: int, inputs: NDArray[np.float32]) -> Measured:
+    """inputs: (batch, lines) in units of read_volts; lines not named stay at 0 V. arrays: amps (batch, lines sensed) float32."""
+    chip = station.lab.chip
+    volts = np.zeros((len(inputs), chip.rows if plan.direction == "rows" else chip.columns))
+    volts[:, : inputs.shape[1]] = inputs.astype(np.float64) * plan.read_volts
+    amps = station.vmm(kernel, volts, plan.direction).astype(np.float32)
+    return Measured({"amps": amps}, int(np.isnan(amps).sum()))

@@ -1,0 +1,82 @@
+"""When the worker has to stop, and the proof that it moves: one object asked at every checkpoint.
+
+Rule 1: a stop is raised once per run and only at a checkpoint, so that making safe is never itself interrupted.
+Rule 2: the heartbeat beats for progress, not for being alive: a main loop that hangs falls silent."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from hil.runs.errors import StopRequested
+from hil.store.protocol import Store
+
+_LOOK_S = 0.02
+"""How often the store is asked for an emergency stop, at most."""
+
+
+class Stop(StrEnum):
+    """Why; the text stands in the run's record."""
+
+    SIGNAL = "the service was told to stop"
+    PARENT = "the service's main process ended"
+    ESTOP = "emergency stop"
+
+
+class Stops:
+    """parent: process id whose end ends us. monotonic: seconds, for the age of the last progress."""
+
+    def __init__(self, store: Store, parent: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._parent, self._monotonic = store, parent, monotonic
+        self._woken = threading.Event()
+        self._signalled = False
+        self._raised = False
+        self._seen, self._looked, self._latched = -1, 0.0, False
+        self._progress = monotonic()
+
+    def signal(self, *_: object) -> None:
+        """A signal handler: stop at the next checkpoint."""
+        self._signalled = True
+        self._woken.set()
+
+    def leaving(self) -> Stop | None:
+        """Why the process has to end; None while it may stay."""
+        if self._signalled:
+            return Stop.SIGNAL
+        return Stop.PARENT if os.getppid() != self._parent else None
+
+    def latched(self, at_once: bool = False) -> bool:
+        """Whether the emergency stop is latched, as of 20 ms ago or of now."""
+        now = self._monotonic()
+        if at_once or now - self._looked >= _LOOK_S:
+            self._looked = now
+            seen = self._store.changes()
+            if seen != self._seen:
+                self._seen, self._latched = seen, self._store.station().estop is not None
+        return self._latched
+
+    def reason(self, at_once: bool = False) -> Stop | None:
+        """The most urgent one."""
+        return Stop.ESTOP if self.latched(at_once) else self.leaving()
+
+    def rearm(self) -> None:
+        """A new run begins: the next stop is raised again."""
+        self._raised = False
+
+    def checkpoint(self) -> None:
+        """Between two small operations. Raises StopRequested, once per run."""
+        self._progress = self._monotonic()
+        reason = None if self._raised else self.reason()
+        if reason is not None:
+            self._raised = True
+            raise StopRequested(reason)
+
+    def idle_s(self) -> float:
+        """Seconds since the main loop last came by a checkpoint or waited."""
+        return self._monotonic() - self._progress
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but wake at once when told to stop."""
+        self._progress = self._monotonic()
+        self._woken.wait(seconds)

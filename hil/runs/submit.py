@@ -1,0 +1,112 @@
+"""From a plan to a queued run. Pure but for the store: the web process calls this and never touches an instrument.
+
+Rule: a plan becomes its steps once, at submission, in the order they will be measured; resuming cannot change them."""
+
+from typing import Any
+
+import numpy as np
+
+from hil.model.lab import LabConfig
+from hil.model.maps import from_npy_bytes
+from hil.model.plans import (
+    CharacterisePlan,
+    ContactCheckPlan,
+    Plan,
+    PlanRefused,
+    ProgramPlan,
+    VmmPlan,
+    check_plan,
+    kernels_of,
+    plan_hash,
+    route,
+)
+from hil.model.runs import Step
+from hil.runs.estimate import duration_s
+from hil.store.protocol import NotFound, Store
+from hil.store.records import RunRecord
+
+
+def expand(plan: Plan, lab: LabConfig) -> tuple[Step, ...]:
+    """Every step in order: die by die along the route, kernel by kernel; one step per die when the plan has no kernels."""
+    kernels: tuple[int | None, ...] = kernels_of(plan, lab) or (None,)
+    places = [(die, kernel) for die in route(plan, lab) for kernel in kernels]
+    return tuple(Step(index, die, kernel) for index, (die, kernel) in enumerate(places))
+
+
+def unit_of(plan: Plan) -> str:
+    """What one step is, for the progress of the run."""
+    return "die" if isinstance(plan, ContactCheckPlan) else "kernel"
+
+
+def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key: str | None = None) -> RunRecord:
+    """Queue a run; registers the wafer with lab.toml's die map if its name is new.
+
+    key: Idempotency-Key; the same key with the same plan gives the run made before.
+    Raises PlanRefused (limits, unknown die or kernel, missing or wrong object), KeyConflict, StoreError.
+    """
+    check_plan(plan, lab)
+    _check_objects(plan, lab, store)
+    store.ensure_wafer(plan.wafer, lab.wafer.dies)
+    hashed = plan_hash(plan)
+    idempotency = None if key is None else (key, hashed)
+    return store.submit(plan.model_dump(mode="json"), hashed, expand(plan, lab), unit_of(plan), requested_by, idempotency)
+
+
+def dry_run(lab: LabConfig, plan: Plan) -> dict[str, Any]:
+    """What a run would do, nothing queued: route [[x, y], ...], touchdowns, steps, unit, duration_s (rough), pulses (at most).
+
+    Raises PlanRefused.
+    """
+    check_plan(plan, lab)
+    dies, steps = route(plan, lab), expand(plan, lab)
+    return {
+        "route": [list(die) for die in dies],
+        "touchdowns": len(dies),
+        "steps": len(steps),
+        "unit": unit_of(plan),
+        "duration_s": round(duration_s(plan, lab), 1),
+        "pulses_per_junction_at_most": _most_pulses(plan),
+    }
+
+
+def _most_pulses(plan: Plan) -> int:
+    return 2 * plan.max_pulses if isinstance(plan, CharacterisePlan | ProgramPlan) else 0
+
+
+def _check_objects(plan: Plan, lab: LabConfig, store: Store) -> None:
+    """The arrays a plan refers to are looked at now, not when the needles are down."""
+    if isinstance(plan, ProgramPlan):
+        check_target(_object(store, "target", plan.target.object), lab)
+    if isinstance(plan, VmmPlan):
+        check_inputs(_object(store, "inputs", plan.inputs.object), plan, lab)
+
+
+def check_target(target: np.ndarray[Any, Any], lab: LabConfig) -> None:
+    """Raises PlanRefused unless uint8 of the chip's shape with 1 (P), 0 (AP) and 255 (leave) only."""
+    if target.dtype != np.uint8 or target.shape != lab.chip.shape:
+        seen, needed = f"{target.dtype} {target.shape}", f"uint8 {lab.chip.shape}"
+        raise PlanRefused("target", seen, needed, f"target is {seen}, not {needed}")
+    wrong = target[~np.isin(target, (0, 1, 255))]
+    if wrong.size:
+        value = int(wrong.flat[0])
+        raise PlanRefused("target", value, [0, 1, 255], f"target holds {value}; only 1 (P), 0 (AP) and 255 (leave) are allowed")
+
+
+def check_inputs(inputs: np.ndarray[Any, Any], plan: VmmPlan, lab: LabConfig) -> None:
+    """Raises PlanRefused unless float32 (batch, lines), at most the driven lines of a kernel, each value in -1 to 1."""
+    lines = lab.chip.rows if plan.direction == "rows" else lab.chip.columns
+    if inputs.dtype != np.float32 or inputs.ndim != 2 or not 1 <= inputs.shape[1] <= lines or not len(inputs):
+        seen = f"{inputs.dtype} {inputs.shape}"
+        raise PlanRefused("inputs", seen, lines, f"inputs is {seen}, not float32 (batch, lines) with 1 to {lines} lines")
+    worst = float(np.max(np.abs(inputs)))
+    if not worst <= 1.0:
+        raise PlanRefused("inputs", str(worst), 1.0, f"inputs reaches {worst:g}; values are in units of read_volts, limit -1 to 1")
+
+
+def _object(store: Store, field: str, sha256: str) -> np.ndarray[Any, Any]:
+    try:
+        return from_npy_bytes(store.get_object(sha256))
+    except NotFound as error:
+        raise PlanRefused(field, sha256, "a stored object", f"{field}: {error}") from error
+    except ValueError as error:
+        raise PlanRefused(field, sha256, "an npy array", f"{field}: object {sha256} is not an npy array: {error}") from error

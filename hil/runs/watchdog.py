@@ -1,0 +1,129 @@
+"""The second net: `python -m hil.runs.watchdog --lab PATH --data DIR`. Holds no connection while all is well.
+
+It carries out emergency stops, so that they never wait for the worker, and makes the station safe by its own connections
+when the worker falls silent. It outlives whoever tells it to go until the worker has left or the station is safe."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from drivers.errors import DriverError
+from hil.model.lab import LabConfig, LabConfigError, load_lab
+from hil.runs.bench import note_outcome
+from hil.runs.heart import STALE_S
+from hil.runs.stops import Stops
+from hil.runs.worker import parse
+from hil.station.emergency import clear_emergency, stop_everything
+from hil.station.errors import StationError
+from hil.store import open_store
+from hil.store.protocol import Store, StoreError
+from hil.store.records import StationRecord
+
+_log = logging.getLogger(__name__)
+
+POLL_S = 0.02
+RETRY_S = 2.0
+
+
+class Watchdog:
+    """monotonic: seconds. Call `look` often; each call acts on what it finds."""
+
+    def __init__(self, lab: LabConfig, store: Store, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._lab, self._store, self._monotonic = lab, store, monotonic
+        self._changes = store.changes()
+        self._record = store.station()
+        # A heartbeat from before our time says nothing about a worker of today.
+        self._beat, self._beaten_at = self._record.heartbeat_at, 0.0
+        self._armed = False
+        self._resets = self._record.resets
+        self._retry_at = 0.0
+
+    @property
+    def guarding(self) -> bool:
+        """A worker is at work, or was when last heard of and has not been dealt with."""
+        return self._armed
+
+    def look(self) -> None:
+        """Read the station if anything changed, then act: emergency stop, reset, silence of the worker."""
+        changes = self._store.changes()
+        if changes != self._changes:
+            self._changes = changes
+            self._record = self._store.station()
+        self._listen()
+        self._stop_if_latched(self._record)
+        self._clear_if_reset(self._record)
+        if self._armed and self._monotonic() - self._beaten_at > STALE_S:
+            self._armed = False
+            self._end_silence()
+
+    def _listen(self) -> None:
+        if self._record.heartbeat_at != self._beat:
+            self._beat, self._beaten_at = self._record.heartbeat_at, self._monotonic()
+            self._armed = self._beat is not None
+
+    def _stop_if_latched(self, record: StationRecord) -> None:
+        if record.estop is None or self._monotonic() < self._retry_at:
+            return
+        outcome: dict[str, str] | None = record.estop["outcome"]
+        if outcome is not None and all(text == "safe" for text in outcome.values()):
+            return
+        found = stop_everything(self._lab, latch=True)
+        self._retry_at = self._monotonic() + RETRY_S
+        # An unreachable instrument is tried again; the same answer is not told again.
+        if found != outcome:
+            _log.warning("emergency stop by %s: %s", record.estop["by"], found)
+            self._store.record_estop_outcome(found)
+            note_outcome(self._store, found)
+
+    def _clear_if_reset(self, record: StationRecord) -> None:
+        if record.resets == self._resets:
+            return
+        self._resets, self._retry_at = record.resets, 0.0
+        try:
+            clear_emergency(self._lab)
+        except (DriverError, StationError) as error:
+            _log.warning("reset: %s", error)
+            self._store.note("not_cleared", f"the controller's emergency stop could not be cleared: {error}; reset again")
+
+    def _end_silence(self) -> None:
+        _log.error("the worker has been silent for %.1f s; making the station safe", STALE_S)
+        self._store.note("worker_silent", f"no heartbeat for {STALE_S:g} s; the watchdog makes the station safe")
+        note_outcome(self._store, stop_everything(self._lab, latch=False))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 when told to go, 2 when it could not begin."""
+    options = parse(arguments, __doc__)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s watchdog %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        lab = load_lab(options.lab)
+        store = open_store(options.data)
+    except (LabConfigError, StoreError) as error:
+        print(f"watchdog: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    stops = Stops(store, options.parent)
+    # Ctrl-C goes to the whole group: the worker stops by it, and the watchdog sees that it does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stops.signal)
+    watch(Watchdog(lab, store), stops)
+    store.close()
+    return 0
+
+
+def watch(dog: Watchdog, stops: Stops) -> None:
+    """Until told to go and no worker is left to guard."""
+    tick = threading.Event()
+    while stops.leaving() is None or dog.guarding:
+        try:
+            dog.look()
+        except StoreError as error:
+            _log.error("%s", error)
+        # Not Stops.wait, which returns at once after the signal: there may still be a worker to guard.
+        tick.wait(POLL_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Needles on pads, proven electrically: the prober cannot know whether it touches, only the SMU can.
+
+Rule 1: nothing is driven while the chuck moves; off, isolated, then down, and off, isolated, then up.
+Rule 2: the ladder is touch, touch again, touch with the commissioned overtravel; then the die is "no contact", not bad.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from drivers.errors import Refused
+from drivers.protocols import SourceSettings
+from hil.model.lab import DieIndex, Limits
+from hil.station.errors import ContactFailed
+from hil.station.instruments import Instruments
+from hil.station.safety import TouchdownBudget
+
+PAD_VOLTS = 0.02
+"""Low enough for any pad pair, high enough for 1 kOhm to be read in microamperes."""
+_PLAIN_TOUCHES = 2
+
+
+@dataclass(frozen=True)
+class ContactResult:
+    """ohms: resistance of the die's shorted pad pair. touchdowns: made for this result, retries included."""
+
+    ohms: float
+    touchdowns: int
+
+
+@runtime_checkable
+class HasOvertravel(Protocol):
+    """A prober with a commissioned overtravel gap that can be switched on and off."""
+
+    def set_overtravel(self, on: bool) -> float: ...
+
+
+class ContactMaker:
+    """Brings the needles down on the die under them and climbs the ladder when they do not reach.
+
+    checkpoint: called between touchdowns; may raise to stop.
+    """
+
+    def __init__(self, instruments: Instruments, limits: Limits, budget: TouchdownBudget, checkpoint: Callable[[], None]) -> None:
+        self._instruments = instruments
+        self._limits = limits
+        self._budget = budget
+        self._checkpoint = checkpoint
+        self._overtravel_is_ours = False
+
+    def lift(self) -> None:
+        """Off, isolated, separated; idempotent."""
+        # Output off before lift: lifting under bias arcs the pads.
+        self._instruments.off_and_isolated()
+        self._instruments.prober.separate()
+
+    def make(self, die: DieIndex) -> ContactResult:
+        """In contact on return. Raises ContactFailed with everything off and the needles up."""
+        self.lift()
+        self._return_overtravel()
+        ohms = math.inf
+        for touches in range(1, _PLAIN_TOUCHES + 1):
+            ohms = self._touch(die)
+            if ohms <= self._limits.contact_ohms:
+                return ContactResult(ohms, touches)
+            self.lift()
+        if self._take_overtravel():
+            ohms = self._touch(die)
+            if ohms <= self._limits.contact_ohms:
+                return ContactResult(ohms, _PLAIN_TOUCHES + 1)
+            self.lift()
+        raise ContactFailed(die, ohms, _PLAIN_TOUCHES + self._overtravel_is_ours, self._limits.contact_ohms)
+
+    def _touch(self, die: DieIndex) -> float:
+        self._checkpoint()
+        self._instruments.off_and_isolated()
+        self._budget.spend(die)
+        try:
+            self._instruments.prober.contact()
+        except Refused:
+            self._budget.give_back(die)
+            raise
+        return self._pad_ohms()
+
+    def _pad_ohms(self) -> float:
+        """Resistance of the pad pair through the SMU with every junction isolated; inf when no current flows. Leaves all off."""
+        smu, crossbar = self._instruments.smu, self._instruments.crossbar
+        smu.configure(SourceSettings(limit_amps=self._limits.current_amps))
+        crossbar.select_contact_pads()
+        smu.output_on()
+        reading = smu.measure(PAD_VOLTS)
+        self._instruments.off_and_isolated()
+        # Both are measured, so the quotient holds even where the SMU limits into a low resistance.
+        return math.inf if reading.amps <= 0 else reading.volts / reading.amps
+
+    def _take_overtravel(self) -> bool:
+        """Whether a touch with overtravel differs from the touches before it."""
+        prober = self._instruments.prober
+        if not isinstance(prober, HasOvertravel) or prober.state().overtravel_on:
+            return False
+        try:
+            gap_um = prober.set_overtravel(True)
+        except Refused:
+            return False  # beyond the lab's limit: the ladder ends here
+        self._overtravel_is_ours = True
+        return gap_um > 0
+
+    def _return_overtravel(self) -> None:
+        prober = self._instruments.prober
+        if self._overtravel_is_ours and isinstance(prober, HasOvertravel):
+            prober.set_overtravel(False)
+            self._overtravel_is_ours = False

@@ -1,0 +1,61 @@
+"""What the station says of itself, as JSON: who measured, how the instruments are, what went over the wires."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from drivers.errors import DriverError
+from drivers.protocols import Identity
+from hil.station.instruments import Instruments
+
+NAMES = ("smu", "crossbar", "prober")
+
+
+def identify_all(instruments: Instruments) -> dict[str, Identity]:
+    """Raises DriverError when one of them is not what lab.toml says."""
+    return {name: getattr(instruments, name).identify() for name in NAMES}
+
+
+def named(identity: Identity) -> dict[str, str]:
+    return {"vendor": identity.vendor, "model": identity.model, "serial": identity.serial, "firmware": identity.firmware}
+
+
+def origin(identities: Iterable[Identity]) -> dict[str, object]:
+    """One simulated instrument makes everything simulated; the seed only where those that name one agree."""
+    simulated = [identity for identity in identities if identity.simulated]
+    seeds = {identity.seed for identity in simulated if identity.seed is not None}
+    return {"simulated": bool(simulated), "seed": seeds.pop() if len(seeds) == 1 else None}
+
+
+def wires(instruments: Instruments) -> dict[str, dict[str, Any]]:
+    return {name: asdict(getattr(instruments, name).counts()) for name in NAMES}
+
+
+def instrument_states(instruments: Instruments, identities: Mapping[str, Identity]) -> dict[str, Any]:
+    """Asks each; one that does not answer is shown as not connected, with the reason."""
+    smu_on, smu_error = _ask(instruments.smu.output_is_on)
+    crossbar, crossbar_error = _ask(lambda: asdict(instruments.crossbar.status()))
+    prober, prober_error = _ask(lambda: finite(asdict(instruments.prober.state())))
+    errors = {"smu": smu_error, "crossbar": crossbar_error, "prober": prober_error}
+    return {
+        "instruments": {
+            name: {**named(identity), "simulated": identity.simulated, "connected": errors[name] is None, "error": errors[name]}
+            for name, identity in identities.items()
+        },
+        "smu_output_on": smu_on,
+        "crossbar": crossbar,
+        "prober": prober,
+    }
+
+
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN and no infinity: None."""
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()}
+
+
+def _ask(question: Callable[[], Any]) -> tuple[Any, str | None]:
+    try:
+        return question(), None
+    except DriverError as error:
+        return None, str(error)

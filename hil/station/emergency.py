@@ -1,0 +1,100 @@
+"""Making safe from outside: own connections, whoever holds the instruments. Used by the watchdog and before serving.
+
+Rule 1: SMU and controller are stopped at the same time, so that a dead one does not delay the other; then the prober
+separates, because lifting under bias arcs the pads. Rule 2: one that fails never keeps the others from being tried.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.errors import DriverError
+from drivers.protocols import Identity
+from hil.model.lab import LabConfig
+from hil.station.errors import StationError
+from hil.station.instruments import inspect_crossbar, open_crossbar_for_safety, open_prober, open_smu
+from hil.station.safety import attempt, require_chip
+
+HURRY_S = 0.8
+"""Longest wait for a connection or an answer while stopping: the whole of it has 2 s."""
+
+
+class _Identifiable(Protocol):
+    def identify(self) -> Identity: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One instrument of `check_lab`. text: who answered and in what state, or what went wrong and what to do."""
+
+    instrument: str
+    address: str
+    ok: bool
+    text: str
+    identity: Identity | None = None
+
+
+def stop_everything(lab: LabConfig, latch: bool) -> dict[str, str]:
+    """SMU off, controller isolated (latched on request), prober separated. Instrument -> "safe" or the error's text."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        smu = pool.submit(attempt, lambda: _smu_off(lab))
+        crossbar = pool.submit(attempt, lambda: _isolate(lab, latch))
+        outcome = {"smu": smu.result(), "crossbar": crossbar.result()}
+    return {**outcome, "prober": attempt(lambda: _separate(lab))}
+
+
+def clear_emergency(lab: LabConfig) -> None:
+    """Let the controller leave its latched stop; everything stays isolated. Raises UnknownDriver, DriverError."""
+    with closing(open_crossbar_for_safety(lab, lab.crossbar.timeout_s)) as crossbar:
+        crossbar.clear_emergency_stop()
+
+
+def check_lab(lab: LabConfig) -> list[CheckResult]:
+    """Connect to each instrument and identify it; changes nothing. One that fails never hides the others."""
+    return [
+        _check("prober", lab.prober.address, lambda: _identify(open_prober(lab))),
+        _check("smu", lab.smu.address, lambda: _identify(open_smu(lab))),
+        _check("crossbar", lab.crossbar.address, lambda: _inspect(lab)),
+    ]
+
+
+def _smu_off(lab: LabConfig) -> None:
+    with closing(open_smu(lab, HURRY_S)) as smu:
+        smu.output_off()
+
+
+def _isolate(lab: LabConfig, latch: bool) -> None:
+    with closing(open_crossbar_for_safety(lab, HURRY_S)) as crossbar:
+        if latch:
+            crossbar.emergency_stop()
+        else:
+            crossbar.isolate()
+
+
+def _separate(lab: LabConfig) -> None:
+    with closing(open_prober(lab, HURRY_S)) as prober:
+        prober.separate()
+
+
+def _identify(instrument: _Identifiable) -> Identity:
+    with closing(instrument):
+        return instrument.identify()
+
+
+def _inspect(lab: LabConfig) -> Identity:
+    found = inspect_crossbar(lab)
+    require_chip(lab, found.geometry)
+    return found.identity
+
+
+def _check(instrument: str, address: str, identify: Callable[[], Identity]) -> CheckResult:
+    try:
+        identity = identify()
+    except (DriverError, StationError) as error:
+        return CheckResult(instrument, address, False, str(error))
+    origin = f"simulated, seed {identity.seed}" if identity.simulated else "measured"
+    text = f"{identity.vendor} {identity.model}, serial {identity.serial}, firmware {identity.firmware} ({origin})"
+    return CheckResult(instrument, address, True, text, identity)

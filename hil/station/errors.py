@@ -1,0 +1,67 @@
+"""What goes wrong with the three instruments taken as one. What goes wrong with a single one stays a drivers.errors.DriverError."""
+
+from typing import Self
+
+from hil.model.lab import DieIndex
+
+
+class StationError(Exception):
+    """Base. The text names the thing, the value, the limit and what to do."""
+
+
+class UnknownDriver(StationError):
+    """lab.toml names a driver that nobody registered."""
+
+
+class WrongChip(StationError):
+    """The controller's crossbar is not the one of lab.toml."""
+
+
+class NotInContact(StationError):
+    """Something was to be measured on a die whose contact is not verified."""
+
+
+class NotMadeSafe(StationError):
+    """At least one instrument could not be verified safe. outcome: instrument -> "safe" or what went wrong."""
+
+    def __init__(self, outcome: dict[str, str]) -> None:
+        failed = "; ".join(f"{name}: {text}" for name, text in outcome.items() if text != "safe")
+        super().__init__(f"the station is not verified safe: {failed}; look before you touch")
+        self.outcome = outcome
+
+    @classmethod
+    def unless_safe(cls, outcome: dict[str, str]) -> Self | None:
+        return None if all(text == "safe" for text in outcome.values()) else cls(outcome)
+
+
+class ContactFailed(StationError):
+    """The needles do not reach the die's pads: "no contact", never "bad die". ohms: of the pad pair at the last touchdown."""
+
+    def __init__(self, die: DieIndex, ohms: float, touchdowns: int, limit_ohms: float) -> None:
+        super().__init__(
+            f"no contact on die ({die[0]}, {die[1]}): {ohms_text(ohms)} after {touchdowns} touchdowns, limit {ohms_text(limit_ohms)}; "
+            "clean the probe card or check the contact height"
+        )
+        self.die, self.ohms, self.touchdowns = die, ohms, touchdowns
+
+
+class TouchdownsSpent(ContactFailed):
+    """A further touchdown would damage the pads: the budget of limits.touchdowns_per_die is used up."""
+
+    def __init__(self, die: DieIndex, touchdowns: int, budget: int) -> None:
+        StationError.__init__(
+            self,
+            f"no contact on die ({die[0]}, {die[1]}): {touchdowns} touchdowns made, limit {budget} (limits.touchdowns_per_die); "
+            "inspect the pads before raising the limit in lab.toml",
+        )
+        self.die, self.ohms, self.touchdowns = die, float("nan"), touchdowns
+
+
+def ohms_text(ohms: float) -> str:
+    """41 kOhm, 1 kOhm, 12.3 Ohm, open."""
+    if ohms != ohms:
+        return "an unreadable resistance"
+    if ohms >= 1e9:
+        return "open"
+    scale, unit = (1e6, "MOhm") if ohms >= 1e6 else (1e3, "kOhm") if ohms >= 1e3 else (1.0, "Ohm")
+    return f"{ohms / scale:.3g} {unit}"

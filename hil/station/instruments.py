@@ -1,0 +1,115 @@
+"""The three instruments of lab.toml, opened by the names their drivers registered under the entry point `hil.drivers`.
+
+A driver is a function: smu(address, timeout_s), prober(address, timeout_s, pitch_um, home, overtravel_limit_um),
+crossbar(address, baud, pulse_ids, timeout_s). Beside `open_x` the module of a crossbar driver holds
+`open_x_for_safety(address, baud, timeout_s)`, the way in while another program holds the controller, and
+`inspect_x(address, baud, timeout_s)`, which looks without touching even the session.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
+
+from drivers.protocols import CrossbarController, Identity, Prober, PulseIds, SourceMeter
+from firmware_protocol.geometry import Geometry
+from hil.model.lab import LabConfig
+from hil.station.errors import UnknownDriver
+
+GROUP = "hil.drivers"
+
+
+class SafetyController(Protocol):
+    """What making a controller safe needs."""
+
+    def isolate(self) -> None: ...
+    def emergency_stop(self) -> None: ...
+    def clear_emergency_stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class ControllerInspection(Protocol):
+    """What a controller says of itself without a session."""
+
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def geometry(self) -> Geometry: ...
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """The three of one station."""
+
+    smu: SourceMeter
+    crossbar: CrossbarController
+    prober: Prober
+
+    def off_and_isolated(self) -> None:
+        """Nothing on the needles is driven: before every touchdown, lift and move. Raises DriverError, then nothing may move."""
+        self.smu.output_off()
+        self.crossbar.isolate()
+
+    def close(self) -> None:
+        for instrument in (self.smu, self.crossbar, self.prober):
+            instrument.close()
+
+
+def open_smu(lab: LabConfig, timeout_s: float | None = None) -> SourceMeter:
+    """timeout_s: instead of lab.toml's, for those in a hurry. Raises UnknownDriver, ConnectFailed."""
+    return _driver("smu", lab.smu.driver)(lab.smu.address, timeout_s=timeout_s or lab.smu.timeout_s)
+
+
+def open_prober(lab: LabConfig, timeout_s: float | None = None) -> Prober:
+    """Raises UnknownDriver, ConnectFailed."""
+    return _driver("prober", lab.prober.driver)(
+        lab.prober.address,
+        timeout_s=timeout_s or lab.prober.timeout_s,
+        pitch_um=lab.wafer.pitch_um,
+        home=lab.wafer.home,
+        overtravel_limit_um=lab.limits.overtravel_um,
+    )
+
+
+def open_crossbar(lab: LabConfig, pulse_ids: PulseIds) -> CrossbarController:
+    """Raises UnknownDriver, ConnectFailed."""
+    section = lab.crossbar
+    return _driver("crossbar", section.driver)(section.address, baud=section.baud, pulse_ids=pulse_ids, timeout_s=section.timeout_s)
+
+
+def open_crossbar_for_safety(lab: LabConfig, timeout_s: float) -> SafetyController:
+    """Raises UnknownDriver, ConnectFailed."""
+    section = lab.crossbar
+    return _beside(section.driver, "{0}_for_safety")(section.address, baud=section.baud, timeout_s=timeout_s)
+
+
+def inspect_crossbar(lab: LabConfig) -> ControllerInspection:
+    """Raises UnknownDriver, DriverError."""
+    section = lab.crossbar
+    return _beside(section.driver, "inspect_{1}")(section.address, baud=section.baud, timeout_s=section.timeout_s)
+
+
+def _driver(role: str, name: str) -> Callable[..., Any]:
+    return _entry(role, name).load()
+
+
+def _beside(name: str, pattern: str) -> Callable[..., Any]:
+    """A further function of the crossbar driver's module. pattern: its name, {0} the driver's function, {1} that without open_."""
+    entry = _entry("crossbar", name)
+    wanted = pattern.format(entry.attr, entry.attr.removeprefix("open_"))
+    try:
+        return getattr(import_module(entry.module), wanted)
+    except AttributeError as error:
+        raise UnknownDriver(f"[crossbar] driver {name!r}: {entry.module} has no {wanted}; use a driver that has") from error
+
+
+def _entry(role: str, name: str) -> EntryPoint:
+    registered = entry_points(group=GROUP)
+    for entry in registered:
+        if entry.name == name:
+            return entry
+    known = ", ".join(sorted(entry.name for entry in registered)) or "none"
+    raise UnknownDriver(
+        f"[{role}] driver {name!r} is not registered; known drivers: {known}. Correct lab.toml or install the driver's package"
+    )

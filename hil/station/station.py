@@ -1,0 +1,188 @@
+"""The three instruments as one. Rule 1: nothing is measured on a die whose contact was not verified, electrically and by
+the prober's own word, and nothing driven while the chuck moves. Rule 2: whoever leaves, however, leaves it safe.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.protocols import Identity, PulseIds
+from hil.model.lab import DieIndex, LabConfig
+from hil.station import describe, reading, safety
+from hil.station.contact import ContactMaker, ContactResult
+from hil.station.errors import NotInContact, NotMadeSafe
+from hil.station.instruments import Instruments, open_crossbar, open_prober, open_smu
+from hil.station.reading import KernelConductance
+
+ReadPath = Literal["board", "smu", "auto"]
+_TREND_LENGTH = 200
+
+
+def open_station(lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], None]) -> "Station":
+    """Connect and identify all three and tighten the controller's limits to the lab's. Changes no output.
+
+    checkpoint: called between small operations; it may raise to stop. Raises UnknownDriver, WrongChip, DriverError.
+    """
+    with ExitStack() as opened:
+        smu = opened.enter_context(closing(open_smu(lab)))
+        crossbar = opened.enter_context(closing(open_crossbar(lab, pulse_ids)))
+        prober = opened.enter_context(closing(open_prober(lab)))
+        instruments = Instruments(smu, crossbar, prober)
+        station = Station(lab, instruments, describe.identify_all(instruments), checkpoint)
+        _tighten(instruments, lab)
+        opened.pop_all()
+    return station
+
+
+def _tighten(instruments: Instruments, lab: LabConfig) -> None:
+    info = instruments.crossbar.info()
+    safety.require_chip(lab, info.geometry)
+    instruments.crossbar.tighten_limits(safety.board_limits(lab.limits, info.limits))
+
+
+@dataclass(frozen=True)
+class _Touched:
+    die: DieIndex
+    result: ContactResult
+
+
+class Station:
+    """Context manager: leaving makes everything safe, then closes. Made by `open_station`; used by one thread."""
+
+    def __init__(self, lab: LabConfig, instruments: Instruments, identities: dict[str, Identity], checkpoint: Callable[[], None]) -> None:
+        self.lab = lab
+        self._instruments = instruments
+        self._identities = identities
+        self._checkpoint = checkpoint
+        self._budget = safety.TouchdownBudget(lab.limits.touchdowns_per_die)
+        self._contact_maker = ContactMaker(instruments, lab.limits, self._budget, checkpoint)
+        self._touched: _Touched | None = None
+        self._confirmed_kernel: int | None = None
+        self._trend: deque[_Touched] = deque(maxlen=_TREND_LENGTH)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            unsafe = NotMadeSafe.unless_safe(self.make_safe())
+        finally:
+            self._instruments.close()
+        if unsafe is None:
+            return
+        if error is None:
+            raise unsafe
+        error.add_note(str(unsafe))
+
+    def make_safe(self) -> dict[str, str]:
+        """SMU off, controller isolated, prober separated, in that order, each whatever became of the others.
+
+        Returns instrument -> "safe" or the error's text.
+        """
+        self._touched = None
+        return {
+            "smu": safety.attempt(self._instruments.smu.output_off),
+            "crossbar": safety.attempt(self._instruments.crossbar.isolate),
+            "prober": safety.attempt(self._instruments.prober.separate),
+        }
+
+    def emergency_stop(self) -> dict[str, str]:
+        """As make_safe, with the controller latched until someone clears it."""
+        self._touched = None
+        return {
+            "smu": safety.attempt(self._instruments.smu.output_off),
+            "crossbar": safety.attempt(self._instruments.crossbar.emergency_stop),
+            "prober": safety.attempt(self._instruments.prober.separate),
+        }
+
+    def new_wafer(self) -> None:
+        """Another wafer lies on the chuck: its pads have not been touched."""
+        self._budget.forget()
+
+    def go_to(self, die: DieIndex) -> None:
+        """Off, isolated, separated, then to the die, verified by reading back."""
+        self._touched = None
+        if die not in self.lab.wafer.dies:
+            raise NotInContact(f"die {die} is not on the wafer map of lab.toml, which has {len(self.lab.wafer.dies)} dies")
+        self._contact_maker.lift()
+        self._checkpoint()
+        self._instruments.prober.go_to_die(*die)
+
+    def contact(self, die: DieIndex) -> ContactResult:
+        """Touch down and measure the pad pair. Raises ContactFailed (safe, needles up), NotInContact when the chuck stands elsewhere."""
+        self._touched = None
+        self._confirmed_kernel = None
+        found = self._instruments.prober.state().die
+        if found != die:
+            raise NotInContact(f"contact on die {die} asked for, the prober stands on {found}; go to the die first")
+        result = self._contact_maker.make(die)
+        self._touched = _Touched(die, result)
+        self._trend.append(self._touched)
+        return result
+
+    def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath) -> KernelConductance:
+        """Conductance of a kernel. path: "auto" is the board, the faster one. averages: board only."""
+        safety.check_read(self.lab.limits, read_volts)
+        safety.check_averages(self.lab.limits, averages)
+        self._begin(kernel)
+        if path == "smu":
+            return reading.through_the_smu(self._instruments, self.lab, kernel, read_volts, self._checkpoint)
+        return reading.through_the_board(self._instruments.crossbar, kernel, read_volts, averages)
+
+    def pulse(self, kernel: int, mask: NDArray[np.bool_], volts: float, seconds: float) -> NDArray[np.bool_]:
+        """One pulse on each junction of mask (rows, columns); positive drives AP to P. Returns which were executed."""
+        safety.check_pulse(self.lab.limits, volts, seconds)
+        self._begin(kernel)
+        return self._instruments.crossbar.pulse(kernel, mask, volts, seconds)
+
+    def vmm(self, kernel: int, input_volts: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
+        """(vectors, lines driven) V in, (vectors, lines sensed) A out. direction: "rows" or "columns" are driven."""
+        safety.check_inputs(self.lab.limits, input_volts)
+        self._begin(kernel)
+        return self._instruments.crossbar.vmm(kernel, input_volts, direction)
+
+    def provenance(self) -> dict[str, Any]:
+        """JSON: who measured, whether anything was simulated, at what temperature."""
+        return {
+            "instruments": {name: describe.named(identity) for name, identity in self._identities.items()},
+            "origin": describe.origin(self._identities.values()),
+            "temperature_c": self._instruments.prober.chuck_temperature_c(),
+        }
+
+    def wires(self) -> dict[str, dict[str, Any]]:
+        """What went over each wire since the station was opened."""
+        return describe.wires(self._instruments)
+
+    def snapshot(self) -> dict[str, Any]:
+        """JSON for GET /station. Asks the instruments; one that does not answer is shown as not connected, with the reason."""
+        return {
+            **describe.instrument_states(self._instruments, self._identities),
+            "die_in_contact": None if self._touched is None else list(self._touched.die),
+            "contact_trend": [describe.finite({"die": list(each.die), **asdict(each.result)}) for each in self._trend],
+        }
+
+    def _begin(self, kernel: int) -> None:
+        """Before anything is measured or driven on a die: a checkpoint, and proof that the needles are still on it.
+
+        The prober is read back at every change of kernel: somebody at its panel may have lifted the chuck.
+        """
+        self._checkpoint()
+        touched = self._touched
+        if touched is None:
+            raise NotInContact("nothing can be measured: no die is in verified contact; go to a die and touch down first")
+        if kernel == self._confirmed_kernel:
+            return
+        state = self._instruments.prober.state()
+        if not state.in_contact or state.die != touched.die:
+            self._touched = None
+            raise NotInContact(
+                f"die {touched.die} was in contact; the prober now stands on {state.die}, "
+                f"{'in contact' if state.in_contact else 'separated'}: somebody moved it. Touch down again"
+            )
+        self._confirmed_kernel = kernel

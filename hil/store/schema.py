@@ -1,0 +1,147 @@
+"""Tables of the catalogue. Rule 1: a row makes a thing exist. Rule 2: order is a number the database counts up, never a
+clock. Times are UTC text (ISO 8601, Z); a die is two integer columns; JSON columns hold what no query asks for."""
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+
+SCHEMA_VERSION = 1
+"""Kept in `PRAGMA user_version`. Raise it with every change of a table and add the step that brings old files up."""
+
+metadata = MetaData()
+
+wafers = Table(
+    "wafers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("dies", JSON, nullable=False),
+    Column("created_at", String, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("wafer", String, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("plan_hash", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("wanted", String),
+    Column("done", Integer, nullable=False, default=0),
+    Column("total", Integer, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("requested_by", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("started_at", String),
+    Column("ended_at", String),
+    Column("error", String),
+    Column("wires", JSON, nullable=False),
+    # Place in the queue: lowest first. A resumed run takes a place below every other, so that it goes on next.
+    Column("place", Integer, nullable=False),
+    Index("runs_by_state", "state", "place"),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("body_sha256", String, nullable=False),
+    Column("run", String, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("run", String, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("x", Integer, nullable=False),
+    Column("y", Integer, nullable=False),
+    Column("kernel", Integer),
+    Column("flagged", Integer, nullable=False, default=0),
+    Column("done_at", String),
+)
+
+step_arrays = Table(
+    "step_arrays",
+    metadata,
+    Column("run", String, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, primary_key=True),
+    Column("npy", LargeBinary, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    # No foreign key: what happened stays told when a queued run is deleted.
+    Column("run", String),
+    Column("at", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Index("events_of_run", "run", "number"),
+    sqlite_autoincrement=True,
+)
+
+maps = Table(
+    "maps",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("wafer", String, nullable=False),
+    Column("x", Integer, nullable=False),
+    Column("y", Integer, nullable=False),
+    Column("run", String, ForeignKey("runs.id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("state", String),
+    Column("object", String, nullable=False),
+    Column("line_object", String),
+    Column("confidence_object", String),
+    Column("measured_at", String, nullable=False),
+    Column("meta", JSON, nullable=False),
+    Index("maps_newest", "wafer", "kind", "x", "y", "state", "seq"),
+    Index("maps_of_run", "run"),
+    sqlite_autoincrement=True,
+)
+
+station = Table(
+    "station",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("snapshot", JSON, nullable=False),
+    Column("estop", JSON(none_as_null=True)),
+    Column("held", String),
+    Column("heartbeat_at", String),
+    Column("may_be_on", String),
+    Column("resets", Integer, nullable=False, default=0),
+    # Highest pulse id handed out or seen on the controller.
+    Column("last_pulse_id", Integer, nullable=False, default=0),
+)
+
+pulse_intents = Table(
+    "pulse_intents",
+    metadata,
+    Column("first_id", Integer, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+    Column("run", String),
+    Column("wafer", String),
+    Column("x", Integer),
+    Column("y", Integer),
+    Column("pulse_volts", Float, nullable=False),
+    Column("pulse_s", Float, nullable=False),
+    Column("at", String, nullable=False),
+    # {"executed": n, "refused": n, "unknown": n}; null until the fate of every pulse is known.
+    Column("outcome", JSON(none_as_null=True)),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("secret_sha256", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("last_used_at", String),
+    Column("revoked_at", String),
+)

@@ -1,0 +1,82 @@
+"""Networks on disk, with the maps they were made for. A network must not be put on maps it was not trained on: the hashes
+are checked on loading."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hil.model.maps import npy_bytes, sha256_hex
+from hil.training.crossbar import Layer, Network
+from hil.training.errors import MapsError, TrainingError
+from hil.training.wafer import MeasuredWafer
+
+FORMAT = "mtj-hil-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """networks: by method. facts: JSON: seed, errors, ETags, origin. map_hashes: die "x,y" -> sha256 over its three maps."""
+
+    networks: Mapping[str, Network]
+    facts: Mapping[str, Any]
+    map_hashes: Mapping[str, str]
+
+    def check_maps(self, measured: MeasuredWafer) -> None:
+        """Raises MapsError naming the first die whose maps are not those the networks were trained on."""
+        for die, digest in map_hashes(measured).items():
+            trained_on = self.map_hashes.get(die)
+            if trained_on != digest:
+                was = "never seen in training" if trained_on is None else f"trained on maps {trained_on[:12]}"
+                raise MapsError(f"die ({die}): maps {digest[:12]} now, {was}; train again, or pull the maps of the training")
+
+
+def map_hashes(measured: MeasuredWafer) -> dict[str, str]:
+    """Die "x,y" -> sha256 over its P, AP and defect arrays."""
+    stacks = (measured.siemens_p, measured.siemens_ap, measured.codes)
+    return {f"{x},{y}": sha256_hex(b"".join(npy_bytes(stack[index]) for stack in stacks)) for index, (x, y) in enumerate(measured.dies)}
+
+
+def _tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
+    return {
+        f"{method}/{index}/{part.name}": getattr(layer, part.name).contiguous()
+        for method, network in networks.items()
+        for index, layer in enumerate(network.layers)
+        for part in fields(layer)
+    }
+
+
+def save_checkpoint(file: Path, networks: Mapping[str, Network], measured: MeasuredWafer, facts: Mapping[str, Any]) -> None:
+    """Written beside, then renamed: a checkpoint is whole or absent. facts must be JSON without NaN (ValueError)."""
+    header = {
+        "format": FORMAT,
+        "methods": json.dumps(list(networks)),
+        "maps": json.dumps(map_hashes(measured)),
+        "facts": json.dumps(dict(facts), allow_nan=False),
+    }
+    part = file.with_name(f"{file.name}.part")
+    save_file(_tensors(networks), part, metadata=header)
+    part.replace(file)
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Raises TrainingError when the file is missing or is no checkpoint of ours."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            header = opened.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise TrainingError(f"{file}: format {header.get('format')!r}, expected {FORMAT!r}; save it again with this version")
+            names = json.loads(header["methods"])
+            networks = {method: Network((_layer(opened, method, 0), _layer(opened, method, 1))) for method in names}
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{file}: no readable checkpoint: {error}") from error
+    return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]))
+
+
+def _layer(opened: Any, method: str, index: int) -> Layer:
+    return Layer(*(opened.get_tensor(f"{method}/{index}/{part.name}") for part in fields(Layer)))

@@ -1,0 +1,13 @@
+"""What can go wrong while training. Each text says what to do next."""
+
+
+class TrainingError(Exception):
+    """Training cannot go on."""
+
+
+class DataError(TrainingError):
+    """The images are missing, incomplete or not the known ones."""
+
+
+class MapsError(TrainingError):
+    """The measured maps cannot be trained on: wrong shape, nothing measured, or not the maps a checkpoint was made for."""

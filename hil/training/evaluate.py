@@ -1,0 +1,56 @@
+"""Misclassification of a network on dies, always on the same test images for every method, so that methods compare in pairs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.training.crossbar import Crossbars, Network, crossbars, logits
+from hil.training.trainer import Images
+
+CHUNK = 1_000
+
+
+@torch.no_grad()
+def wrong(network: Network, bars: Crossbars, images: Images) -> NDArray[np.bool_]:
+    """(copies, maps, images): which test images are misclassified."""
+    parts: list[NDArray[np.bool_]] = []
+    for start in range(0, len(images.labels), CHUNK):
+        voltages = images.voltages[start : start + CHUNK][None, None]
+        guesses = logits(voltages, network, bars).argmax(dim=-1)
+        parts.append((guesses != images.labels[start : start + CHUNK]).numpy())
+    return np.concatenate(parts, axis=-1)
+
+
+def errors_of_one_network(network: Network, junctions: Tensor, images: Images) -> NDArray[np.float64]:
+    """One weight set on many dies: (dies,) share misclassified. junctions: (dies, 100, 200, 2)."""
+    return wrong(network, crossbars(junctions[None]), images)[0].mean(axis=-1)
+
+
+def errors_of_own_networks(network: Network, junctions: Tensor, images: Images) -> NDArray[np.float64]:
+    """Copy i on die i: (dies,) share misclassified."""
+    return wrong(network, crossbars(junctions[:, None]), images)[:, 0].mean(axis=-1)
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """errors: (dies,) share of the test images misclassified, in the order of the result's dies. seconds: training time."""
+
+    method: str
+    errors: NDArray[np.float64]
+    seconds: float
+
+    @property
+    def mean_percent(self) -> float:
+        return float(100 * self.errors.mean())
+
+    @property
+    def sd_percent(self) -> float:
+        """Between dies; 0 for a single die."""
+        return float(100 * self.errors.std(ddof=1)) if len(self.errors) > 1 else 0.0
+
+    @property
+    def worst_percent(self) -> float:
+        return float(100 * self.errors.max())

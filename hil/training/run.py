@@ -1,0 +1,149 @@
+"""All methods on one wafer: a pure function from arrays to errors, and the way the arrays come over HTTP."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.client import LabClient
+from hil.model.lab import DieIndex
+from hil.training.crossbar import Network
+from hil.training.data import Mnist
+from hil.training.errors import MapsError
+from hil.training.evaluate import MethodResult
+from hil.training.methods import (
+    CONVENTIONAL,
+    HARDWARE_AWARE,
+    SOFTWARE,
+    STATISTICS_AWARE,
+    Bench,
+    Budget,
+    Report,
+    conventional,
+    hardware_aware,
+    software,
+    statistics_aware,
+)
+from hil.training.trainer import threads, train_and_test
+from hil.training.wafer import MeasuredWafer, usable
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A wafer's maps as they came over HTTP. etags: of the three stacks, by "P", "AP", "defects". origin: as the service words it."""
+
+    wafer: str
+    measured: MeasuredWafer
+    etags: Mapping[str, str]
+    simulated: bool
+    origin: str
+
+
+def pull(client: LabClient, wafer: str) -> Pulled:
+    """Newest maps of every die that has all three. Raises MapsError when there is none, LabError when the service refuses."""
+    parallel, antiparallel, defects = client.conductance(wafer, state="P"), client.conductance(wafer, state="AP"), client.defects(wafer)
+    complete = set(parallel.dies) & set(antiparallel.dies) & set(defects.dies)
+    if not complete:
+        raise MapsError(f"wafer {wafer}: no die has maps of both states and a defect map; start a `characterise` run first")
+    dies = tuple(die for die in defects.dies if die in complete)
+    measured = MeasuredWafer(
+        dies,
+        parallel.siemens[[parallel.dies.index(die) for die in dies]],
+        antiparallel.siemens[[antiparallel.dies.index(die) for die in dies]],
+        defects.codes[[defects.dies.index(die) for die in dies]],
+    )
+    stacks = (parallel, antiparallel, defects)
+    etags: dict[str, str] = dict(zip(("P", "AP", "defects"), (stack.etag for stack in stacks), strict=True))
+    return Pulled(wafer, measured, etags, any(stack.origin.simulated for stack in stacks), str(defects.origin))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """dies: those trained and judged on, in order; left_out: reason per die that was not.
+
+    software_error: share of the test images the baseline gets wrong on ideal devices. networks: by method; copy i of
+    `hardware-aware` belongs to die i, the two of `statistics-aware` to the folds. curves: loss after each epoch, by method.
+    """
+
+    dies: tuple[DieIndex, ...]
+    software_error: float
+    methods: Mapping[str, MethodResult]
+    networks: Mapping[str, Network]
+    curves: Mapping[str, tuple[float, ...]]
+    left_out: Mapping[DieIndex, str]
+    seed: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def delta_points(self, method: str) -> float:
+        """Mean error above the software baseline, percentage points."""
+        return self.methods[method].mean_percent - 100 * self.software_error
+
+    def target(self, method: str, die: DieIndex) -> NDArray[np.uint8]:
+        """Bit map (32, 25, 25) for the plan `program`: what this method writes into this die."""
+        index = self.dies.index(die)
+        copies = {HARDWARE_AWARE: index, STATISTICS_AWARE: 1 - index % 2}
+        name = SOFTWARE if method == CONVENTIONAL else method
+        return self.networks[name].target(copies.get(name, 0))
+
+
+class _Curves:
+    """Keeps the loss of every epoch and passes the news on."""
+
+    def __init__(self, report: Report) -> None:
+        self.losses: dict[str, list[float]] = {}
+        self._report = report
+
+    def __call__(self, method: str, epoch: int, epochs: int, loss: float) -> None:
+        self.losses.setdefault(method, []).append(loss)
+        self._report(method, epoch, epochs, loss)
+
+
+def _silent(_method: str, _epoch: int, _epochs: int, _loss: float) -> None:
+    """Nobody watches."""
+
+
+def train_all(
+    measured: MeasuredWafer, mnist: Mnist, budget: Budget, seed: int = 0, report: Report = _silent, torch_threads: int = 1
+) -> TrainingResult:
+    """Software, conventional, hardware-aware and statistics-aware on every usable die. Same arguments, same numbers.
+
+    Raises MapsError when fewer than two dies can be used. torch_threads: one is safe on a shared machine.
+    """
+    indices, left_out = usable(measured)
+    if len(indices) < 2:
+        reasons = "; ".join(f"die {die}: {why}" for die, why in left_out.items()) or "no other die was measured"
+        raise MapsError(f"{len(indices)} dies can be used, training needs at least 2 ({reasons})")
+    measured = measured.take(indices)
+    curves = _Curves(report)
+    train_images, test_images = train_and_test(mnist)
+    bench = Bench(train_images.first(budget.images), test_images, budget, seed, curves)
+    with threads(torch_threads):
+        return _train_each(bench, measured, left_out, curves)
+
+
+def _train_each(bench: Bench, measured: MeasuredWafer, left_out: Mapping[DieIndex, str], curves: _Curves) -> TrainingResult:
+    clock = [time.perf_counter()]
+
+    def lap() -> float:
+        clock.append(time.perf_counter())
+        return clock[-1] - clock[-2]
+
+    baseline, software_error = software(bench)
+    seconds = {SOFTWARE: lap()}
+    results = {CONVENTIONAL: MethodResult(CONVENTIONAL, conventional(bench, baseline, measured), lap())}
+    own, errors = hardware_aware(bench, baseline, measured)
+    results[HARDWARE_AWARE] = MethodResult(HARDWARE_AWARE, errors, lap())
+    shared, errors = statistics_aware(bench, baseline, measured)
+    results[STATISTICS_AWARE] = MethodResult(STATISTICS_AWARE, errors, lap())
+    return TrainingResult(
+        dies=measured.dies,
+        software_error=software_error,
+        methods=results,
+        networks={SOFTWARE: baseline, HARDWARE_AWARE: own, STATISTICS_AWARE: shared},
+        curves={method: tuple(losses) for method, losses in curves.losses.items()},
+        left_out=left_out,
+        seed=bench.seed,
+        seconds=seconds | {name: result.seconds for name, result in results.items()},
+    )

@@ -1,0 +1,182 @@
+"""One die: 20,000 junctions with their states, drawn once from (seed, die) and changed only by voltage.
+
+Truth for tests stands here too (`cell_siemens`, `true_classes`); no instrument shows it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_protocol.geometry import Geometry
+from simulator.physics.defects import Defects, draw_defects, short_ohms
+from simulator.physics.fab import Fab
+from simulator.physics.mtj import Bools, Floats, Junctions, Law, breaks_down, cell_siemens, parallel_ohms, reversal_probability
+
+GOOD, SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR = range(6)
+"""Codes of a defect map, as the lab's contract numbers them."""
+
+CLASS_VOLTS = 0.1
+OPEN_OHMS = 1e8
+Where = tuple[int | NDArray[np.intp], ...]
+"""Index of junctions in an array of the geometry's shape."""
+
+NEGLIGIBLE = 1e-12
+"""A probability below which no draw is made: a kernel read every second for ten thousand years would not notice."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where this die stands among the dies. ra_factor, tmr_factor: of the die's mean, from one draw and the wafer's gradient."""
+
+    ra_factor: float = 1.0
+    tmr_factor: float = 1.0
+
+
+class Die:
+    """Junctions of one die and their present states.
+
+    junctions: parameters, (kernels, rows, columns). state_p: True where parallel. temperature_c: of the chuck.
+    """
+
+    def __init__(self, fab: Fab, geometry: Geometry, spread: Spread, rng: np.random.Generator) -> None:
+        self.fab, self.geometry, self.law = fab, geometry, Law()
+        self.temperature_c = 25.0
+        defects = draw_defects(fab, geometry, rng)
+        self.junctions = _draw_junctions(fab, geometry, spread, defects, rng)
+        self._stuck_p, self._stuck_ap, self._telegraph = defects.stuck_p, defects.stuck_ap, defects.telegraph
+        self.state_p: Bools = self._held(rng.random(geometry.shape) < 0.5)
+
+    def _held(self, state_p: Bools) -> Bools:
+        return (state_p | self._stuck_p) & ~self._stuck_ap
+
+    # --- truth
+    def cell_siemens(self, state_p: bool, volts: float) -> Floats:
+        """Noise-free cell conductance after writing a state, (kernels, rows, columns) S at `volts` across the cell, 25 C.
+
+        Junctions that cannot be written keep the state they are stuck in.
+        """
+        states = self._held(np.full(self.geometry.shape, state_p))
+        return cell_siemens(self.junctions, states, volts, self.law)[0]
+
+    def true_classes(self) -> NDArray[np.uint8]:
+        """(kernels, rows, columns) uint8 by noise-free conductance at 0.1 V: what a perfect measurement would find."""
+        return classes(self.cell_siemens(True, CLASS_VOLTS), self.cell_siemens(False, CLASS_VOLTS))
+
+    # --- what the instruments do to it
+    def read(self, kernel: int, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
+        """Noisy cell conductance of a kernel, (rows, columns) S, mean of `averages` reads; disturbs what it may.
+
+        cell_volts: a number or (rows, columns). exposure_s: how long each junction is biased in all.
+        """
+        junctions, state_p = self.junctions[kernel], self.state_p[kernel]
+        siemens, junction_volts = cell_siemens(junctions, state_p, cell_volts, self.law, self.temperature_c)
+        noise = self._noise(kernel, siemens.shape, averages, rng)
+        self._stress((kernel,), junctions, junction_volts, exposure_s, rng)
+        return siemens * noise
+
+    def multiply(self, kernel: int, cell_volts: Floats, exposure_s: float, rng: np.random.Generator) -> Floats:
+        """Noisy cell conductance of a kernel at many bias patterns at once, (vectors, rows, columns) V -> S.
+
+        Disturbs as if each junction's largest bias of either sign had stood for the whole batch. exposure_s: of one vector.
+        """
+        junctions = self.junctions[kernel]
+        siemens, junction_volts = cell_siemens(junctions, self.state_p[kernel], cell_volts, self.law, self.temperature_c)
+        noisy = siemens * self._noise(kernel, siemens.shape, 1, rng)
+        for extreme in (junction_volts.max(axis=0), junction_volts.min(axis=0)):
+            self._stress((kernel,), junctions, extreme, exposure_s * len(cell_volts), rng)
+        return noisy
+
+    def _noise(self, kernel: int, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
+        """Factor of `shape`, whose last two axes are rows and columns."""
+        relative = np.where(self.state_p[kernel], self.fab.read_noise_p, self.fab.read_noise_ap) / np.sqrt(averages)
+        factor = 1.0 + relative * rng.standard_normal(shape)
+        telegraph = self._telegraph[kernel]
+        if telegraph.any():
+            factor += telegraph * (rng.binomial(averages, 0.5, shape) / averages - 0.5)
+        return factor
+
+    def pulse(self, devices: NDArray[np.integer], cell_volts: float, width_s: float, rng: np.random.Generator) -> None:
+        """One rectangular pulse on each of the flat device numbers, in order; a device named twice is pulsed twice."""
+        rest = np.asarray(devices, dtype=np.int64)
+        while rest.size:
+            _, first = np.unique(rest, return_index=True)
+            where = np.unravel_index(rest[first], self.geometry.shape)
+            junctions = self.junctions[where]
+            junction_volts = cell_siemens(junctions, self.state_p[where], cell_volts, self.law, self.temperature_c)[1]
+            self._stress(where, junctions, junction_volts, width_s, rng)
+            rest = np.delete(rest, first)
+
+    def _stress(self, where: Where, junctions: Junctions, junction_volts: Floats, width_s: float, rng: np.random.Generator) -> None:
+        """Reverse and break what this voltage and time reverse and break. `junctions` is what `where` selects."""
+        # One worst junction decides whether 625 probabilities and draws are worth the time: most reads disturb nothing.
+        state_p = self.state_p[where]
+        chance = reversal_probability(junctions, state_p, junction_volts, width_s, self.law)
+        if chance.max(initial=0.0) > NEGLIGIBLE:
+            flipped = rng.random(state_p.shape) < chance
+            fixed = self._stuck_p[where] | self._stuck_ap[where]
+            self.state_p[where] = state_p ^ (flipped & ~fixed)
+        broken = breaks_down(junctions, junction_volts, width_s, self.law)
+        if broken.any():
+            path = 1.0 / short_ohms(self.fab, broken.shape, rng)
+            self.junctions.shunt_siemens[where] = np.where(broken, np.maximum(junctions.shunt_siemens, path), junctions.shunt_siemens)
+
+    def at(self, device: int) -> tuple[Junctions, Bools]:
+        """Parameters and state of one flat device number, as 0-d arrays."""
+        where = np.unravel_index(device, self.geometry.shape)
+        return self.junctions[where], np.asarray(self.state_p[where])
+
+
+def classes(siemens_p: Floats, siemens_ap: Floats) -> NDArray[np.uint8]:
+    """Class of every junction of one die from its two states, by the contract's definition; means over its good junctions.
+
+    Means and classes define each other, so the classes are found from medians first and then twice from the means.
+    """
+    change = siemens_p - siemens_ap
+    means = (np.median(siemens_p), np.median(siemens_ap), 0.1 * np.median(siemens_p), np.median(change))
+    codes = _classified(siemens_p, siemens_ap, means)
+    for _ in range(2):
+        good = codes == GOOD
+        if not good.any():
+            break
+        means = (siemens_p[good].mean(), siemens_ap[good].mean(), siemens_p[good].std(), change[good].mean())
+        codes = _classified(siemens_p, siemens_ap, means)
+    return codes
+
+
+def _classified(siemens_p: Floats, siemens_ap: Floats, means: tuple[float, float, float, float]) -> NDArray[np.uint8]:
+    mean_p, mean_ap, sigma_p, mean_change = means
+    change = siemens_p - siemens_ap
+    stuck = np.abs(change) < 0.25 * mean_change
+    near_p = (siemens_p + siemens_ap) / 2.0 > (mean_p + mean_ap) / 2.0
+    rules = [
+        siemens_ap > mean_p + 6.0 * sigma_p,
+        siemens_p < 0.5 * mean_ap,
+        stuck & near_p,
+        stuck,
+        change < 0.5 * mean_change,
+    ]
+    return np.select(rules, [SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR], GOOD).astype(np.uint8)
+
+
+def _draw_junctions(fab: Fab, geometry: Geometry, spread: Spread, defects: Defects, rng: np.random.Generator) -> Junctions:
+    """R_P, R_AP, V_c0 and Delta of a junction come from one draw of RA and diameter, because area and barrier enter all of them."""
+    shape = geometry.shape
+    ra_relative = np.exp(rng.normal(0.0, fab.ra_sigma, shape)) * spread.ra_factor
+    width_relative = 1.0 + rng.normal(0.0, fab.diameter_sigma, shape)
+    tmr = fab.tmr * spread.tmr_factor * (1.0 + rng.normal(0.0, fab.tmr_sigma, shape)) * defects.tmr_factor
+    ohms_p = parallel_ohms(fab.resistance_area_ohm_um2 * ra_relative, fab.diameter_nm * width_relative)
+    siemens_ap = 1.0 / (ohms_p * (1.0 + tmr))
+    area_part = 2.0 * fab.diameter_sigma
+    stability = 1.0 + rng.normal(0.0, np.sqrt(max(fab.stability_sigma**2 - area_part**2, 0.0)), shape)
+    critical = 1.0 + rng.normal(0.0, np.sqrt(max(fab.critical_sigma**2 - fab.ra_sigma**2, 0.0)), shape)
+    return Junctions(
+        ohms_p=ohms_p,
+        tmr=tmr,
+        # A path that leaves the share f of the TMR conducts G_AP (1/f - 1); see Junctions and Defects.
+        shunt_siemens=defects.short_siemens + siemens_ap * (1.0 / defects.tmr_left - 1.0),
+        series_ohms=np.where(defects.open_cell, OPEN_OHMS, fab.access_ohms * (1.0 + rng.normal(0.0, fab.access_sigma, shape))),
+        critical_volts=np.maximum(fab.critical_volts * ra_relative * critical, 0.02),
+        stability=np.maximum(fab.stability * width_relative**2 * stability, 5.0),
+        breakdown_volts=fab.breakdown_volts * rng.weibull(fab.breakdown_shape, shape),
+    )

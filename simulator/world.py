@@ -1,0 +1,205 @@
+"""What joins the instruments: needles, selected cell and bias decide every current. One world, seen by all three.
+
+Rule 1: nothing is seen but through needles that touch; without contact every path is open.
+Rule 2: reading is biasing: whatever reads a junction can disturb it, as on a real die.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_protocol.geometry import Geometry
+from firmware_protocol.messages import Route
+from simulator.board import Board, exposure_s
+from simulator.needles import Damage, Needles
+from simulator.physics.die import Die
+from simulator.physics.mtj import Floats, Junctions, cell_siemens
+from simulator.physics.wafer import DieIndex, Wafer
+
+LEAKAGE_AMPS = 1e-13
+SMU_SETTLE_S = 1e-3
+"""How long a new level stands on the junction before anything else happens, s."""
+
+CONTACT_Z_UM = 16_000.0
+_HALVINGS = 60
+
+
+class SmuPoint(NamedTuple):
+    """What an SMU's terminals show. volts: across its terminals, less than asked for while limiting."""
+
+    amps: float
+    in_compliance: bool
+    volts: float
+
+
+class World:
+    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's converter lines."""
+
+    def __init__(self, wafer: Wafer) -> None:
+        self.wafer = wafer
+        self.seed = wafer.seed
+        self.geometry: Geometry = wafer.geometry
+        self.board = Board(self.seed, max(self.geometry.rows, self.geometry.columns))
+        self._rng = np.random.default_rng([self.seed, 4])
+        lying = np.random.default_rng([self.seed, 5]).uniform(-200.0, 200.0, 2)
+        self.needles = Needles(wafer, (150_000.0 + float(lying[0]), 150_000.0 + float(lying[1])), CONTACT_Z_UM)
+        self.temperature_c = 25.0
+        self._route = Route.NONE
+        self._device: int | None = None
+        self._bias_volts = 0.0
+        self._output_on = False
+
+    # --- what stands under the needles
+    @property
+    def damage(self) -> list[Damage]:
+        """Everything that should not have happened, oldest first."""
+        return self.needles.damage
+
+    @property
+    def output_on(self) -> bool:
+        return self._output_on
+
+    @property
+    def selected(self) -> tuple[Route, int | None]:
+        """What the controller connects to the SMU: the route, and the flat device number for JUNCTION."""
+        return self._route, self._device
+
+    @property
+    def die_in_contact(self) -> DieIndex | None:
+        return self.needles.die_in_contact
+
+    def touch(self, die: DieIndex, overtravel_um: float = 20.0) -> None:
+        """Put the needles on a die, without a prober: for tests and in-process use."""
+        self.lift()
+        self.needles.move_stage(*self.needles.stage_of(die))
+        self.move_chuck_z(self.needles.contact_z_um + overtravel_um)
+
+    def lift(self) -> None:
+        """Lower the chuck clear of the needles."""
+        self.move_chuck_z(self.needles.contact_z_um - 250.0)
+
+    def move_chuck_z(self, z_um: float) -> None:
+        self.needles.move_z(z_um, self._output_on)
+
+    def _die(self) -> Die | None:
+        index = self.needles.die_in_contact
+        if index is None:
+            return None
+        die = self.wafer.die(index)
+        die.temperature_c = self.temperature_c
+        return die
+
+    # --- the crossbar controller
+    def select(self, route: Route, device: int | None) -> None:
+        """What the SMU is connected to. device: flat number, for JUNCTION. NONE isolates every junction.
+
+        Raises ValueError for a device that does not exist. Switching under bias stresses the junction switched to.
+        """
+        if route is Route.JUNCTION and (device is None or not 0 <= device < self.geometry.devices):
+            raise ValueError(f"device {device} is outside 0 to {self.geometry.devices - 1}")
+        self._route = route
+        self._device = device if route is Route.JUNCTION else None
+        self._stress_selected(SMU_SETTLE_S)
+
+    def read_kernel_amps(self, kernel: int, read_volts: float, averages: int) -> Floats:
+        """(rows, columns) A into the board's transimpedance stage, junction by junction; mean of `averages` readings."""
+        shape = (self.geometry.rows, self.geometry.columns)
+        die = self._die()
+        amps = np.zeros(shape)
+        if die is not None:
+            siemens = die.read(kernel, read_volts, averages, exposure_s(averages), self._rng)
+            amps = read_volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
+        return self.board.seen(amps, averages, self._rng)
+
+    def vmm_amps(self, kernel: int, input_volts: Floats, drive_rows: bool) -> Floats:
+        """(vectors, driven) V -> (vectors, sensed) A: all driven lines at once, currents summed per sensed line.
+
+        Lines are taken as ideal: no voltage is lost along them.
+        """
+        volts = np.atleast_2d(np.asarray(input_volts, dtype=np.float64))
+        rows, columns = self.geometry.rows, self.geometry.columns
+        driven, sensed = (rows, columns) if drive_rows else (columns, rows)
+        if volts.shape[1] != driven:
+            raise ValueError(f"{volts.shape[1]} inputs for {driven} driven lines")
+        amps = np.zeros((volts.shape[0], sensed))
+        die = self._die()
+        if die is not None:
+            lines = volts[:, :, None] if drive_rows else volts[:, None, :]
+            across = np.broadcast_to(lines, (len(volts), rows, columns))
+            siemens = die.multiply(kernel, across, exposure_s(1), self._rng)
+            amps = (across * siemens).sum(axis=1 if drive_rows else 2)
+        return self.board.seen(amps, 1, self._rng)
+
+    def pulse(self, devices: NDArray[np.integer], volts: float, width_s: float) -> None:
+        """One pulse on each flat device number, in order; positive drives AP to P. Without contact nothing happens."""
+        die = self._die()
+        if die is not None:
+            die.pulse(devices, volts, width_s, self._rng)
+
+    # --- the SMU
+    def set_output(self, on: bool, volts: float) -> None:
+        """What the SMU drives: its output, and the level in V (0 where it sources current)."""
+        self._output_on, self._bias_volts = on, volts
+        self._stress_selected(SMU_SETTLE_S)
+
+    def _stress_selected(self, width_s: float) -> None:
+        if self._output_on and self._bias_volts:
+            self._apply(self._bias_volts, width_s)
+
+    def _apply(self, volts: float, width_s: float) -> None:
+        die = self._die()
+        if die is not None and self._device is not None:
+            die.pulse(np.array([self._device]), volts, width_s, self._rng)
+
+    def _current(self, volts: float) -> float:
+        """Noise-free current at the SMU's terminals, A. Grows with volts."""
+        die = self._die()
+        if die is None or self._route is Route.NONE:
+            return 0.0
+        if self._route is Route.CONTACT_PADS or self._device is None:
+            return volts / self.needles.contact_ohms()
+        cell: tuple[Junctions, NDArray[np.bool_]] = die.at(self._device)
+        siemens = float(cell_siemens(*cell, volts, die.law, die.temperature_c)[0])
+        return volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
+
+    def smu_amps(self, volts: float, aperture_s: float, limit_amps: float) -> SmuPoint:
+        """Source volts, measure amps for aperture_s. At the limit the sourced voltage is reduced until the current is the limit.
+
+        Raises nothing: open paths show leakage only. The junction is biased for the aperture and may switch or break.
+        """
+        at_volts, limited = self._voltage_within(volts, abs(limit_amps))
+        self._apply(at_volts, aperture_s)
+        leakage = LEAKAGE_AMPS * float(self._rng.standard_normal())
+        amps = self._current(at_volts) * (1.0 + self._relative_noise())
+        if limited:
+            amps = float(np.copysign(abs(limit_amps), volts))
+        return SmuPoint(amps + leakage, limited, at_volts)
+
+    def smu_volts(self, amps: float, aperture_s: float, limit_volts: float) -> SmuPoint:
+        """Source amps, measure volts for aperture_s, never beyond limit_volts (an open path limits at any current)."""
+        limit = float(np.copysign(abs(limit_volts), amps))
+        limited = abs(self._current(limit)) < abs(amps)
+        at_volts = limit if limited else self._bisect(abs(amps), limit)
+        self._apply(at_volts, aperture_s)
+        return SmuPoint(self._current(at_volts), limited, at_volts)
+
+    def _voltage_within(self, volts: float, limit_amps: float) -> tuple[float, bool]:
+        if abs(self._current(volts)) <= limit_amps:
+            return volts, False
+        return self._bisect(limit_amps, volts), True
+
+    def _bisect(self, amps: float, volts: float) -> float:
+        """Voltage between 0 and volts at which the current's magnitude is `amps`, V."""
+        low, high = 0.0, volts
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2.0
+            low, high = (low, middle) if abs(self._current(middle)) > amps else (middle, high)
+        return (low + high) / 2.0
+
+    def _relative_noise(self) -> float:
+        die = self._die()
+        if die is None or self._device is None:
+            return 0.0
+        sigma = die.fab.read_noise_p if bool(die.at(self._device)[1]) else die.fab.read_noise_ap
+        return sigma * float(self._rng.standard_normal())

@@ -1,0 +1,134 @@
+"""Contact on the simulated lab: proven by the SMU, retried within the budget, and never with anything driven."""
+
+import pytest
+
+from drivers.errors import MotionRefused
+from hil.station.errors import ContactFailed, NotInContact, TouchdownsSpent
+from hil.station.station import open_station
+from tests.support.simulated_lab import CountedPulseIds, SimulatedLab
+
+DIE = (0, 0)
+
+
+class Stop(Exception):
+    pass
+
+
+def opened(sim: SimulatedLab, checkpoint=lambda: None, **limits: float):
+    return open_station(sim.with_limits(**limits), CountedPulseIds(), checkpoint)
+
+
+def touch(station, die=DIE):
+    station.go_to(die)
+    return station.contact(die)
+
+
+def test_a_good_contact_takes_one_touchdown_and_is_measured_through_the_pads(sim: SimulatedLab):
+    with opened(sim) as station:
+        result = touch(station)
+        assert result.touchdowns == 1
+        assert result.ohms == pytest.approx(sim.world.needles.contact_ohms(), rel=0.02)
+        assert sim.world.die_in_contact == DIE
+        assert not sim.smu.output
+    assert sim.world.damage == []
+
+
+def test_nothing_is_driven_while_the_needles_go_down_or_up(sim: SimulatedLab):
+    with opened(sim) as station:
+        touch(station)
+        sim.world.events.clear()
+        touch(station, (-1, 0))
+    events = sim.world.events
+    for motion in ("needles up", "needles down"):
+        before = events[: events.index(motion)]
+        assert "output off" in before, "the SMU is off first"
+        assert before.index("output off") < before.index("isolated") < len(before), "then everything is isolated"
+    driven = [index for index, event in enumerate(events) if event in ("output on", "pads", "junction")]
+    down, up = events.index("needles down"), len(events) - 1 - events[::-1].index("needles up")
+    assert all(down < index < up for index in driven)
+    assert "output off" in events[max(index for index in driven) : up]
+
+
+def test_dirty_needles_are_tried_again_then_with_overtravel_and_then_it_is_no_contact(sim: SimulatedLab):
+    sim.world.needles.dirt_ohms = 20_000.0
+    with opened(sim) as station:
+        with pytest.raises(ContactFailed, match=r"no contact on die \(0, 0\): 40 kOhm after 3 touchdowns, limit 1 kOhm; clean the probe card") as failure:
+            touch(station)
+        assert failure.value.touchdowns == sim.world.needles.touchdowns == 3
+        assert sim.safe
+        with pytest.raises(NotInContact):
+            station.read_kernel(0, 0.1, 1, "board")
+    assert sim.world.damage == []
+
+
+def test_overtravel_is_the_last_rung_and_is_taken_back_for_the_next_die(sim: SimulatedLab):
+    with opened(sim, contact_ohms=5.0) as station:
+        result = touch(station)
+        assert result.touchdowns == 3
+        assert result.ohms < 5.0
+        assert sim.prober.chuck.overtravel_on
+        sim.world.needles.clean()
+        with pytest.raises(ContactFailed):
+            opened_limits = sim.with_limits(contact_ohms=1.0).limits
+            station._contact_maker._limits = opened_limits
+            touch(station, (-1, 0))
+        heights_um = sim.world.needles.touchdowns
+        assert heights_um == 6, "two plain touchdowns and one with overtravel on each die"
+    assert sim.world.damage == []
+
+
+def test_overtravel_beyond_the_labs_limit_is_not_a_rung(sim: SimulatedLab):
+    with opened(sim, contact_ohms=5.0, overtravel_um=10.0) as station:
+        with pytest.raises(ContactFailed, match="after 2 touchdowns"):
+            touch(station)
+        assert not sim.prober.chuck.overtravel_on
+
+
+def test_needles_that_touch_nothing_are_open(sim: SimulatedLab):
+    sim.prober.chuck.heights.contact_um = sim.world.needles.contact_z_um - 100.0
+    with opened(sim) as station, pytest.raises(ContactFailed, match=r"open after 3 touchdowns|Ohm after 3 touchdowns"):
+        touch(station)
+
+
+def test_the_budget_of_touchdowns_ends_the_ladder_and_holds_for_the_die(sim: SimulatedLab):
+    with opened(sim, touchdowns_per_die=2) as station:
+        touch(station)
+        touch(station)
+        with pytest.raises(TouchdownsSpent, match=r"die \(0, 0\): 2 touchdowns made, limit 2"):
+            touch(station)
+        assert sim.safe
+        touch(station, (-1, 0))
+        station.new_wafer()
+        touch(station)
+
+
+def test_a_refused_contact_spends_no_touchdown(sim: SimulatedLab):
+    with opened(sim, touchdowns_per_die=1) as station:
+        sim.prober.doors_closed = False
+        with pytest.raises(MotionRefused, match="door is open"):
+            touch(station)
+        sim.prober.doors_closed = True
+        touch(station)
+
+
+def test_contact_on_another_die_than_the_one_under_the_needles_is_refused(sim: SimulatedLab):
+    with opened(sim) as station:
+        station.go_to((0, 0))
+        with pytest.raises(NotInContact, match=r"die \(-1, 0\) asked for, the prober stands on \(0, 0\)"):
+            station.contact((-1, 0))
+        assert sim.world.needles.touchdowns == 0
+
+
+def test_a_stop_between_touchdowns_leaves_what_make_safe_can_make_safe(sim: SimulatedLab):
+    sim.world.needles.dirt_ohms = 20_000.0
+    calls: list[int] = []
+
+    def stop_at_the_third_checkpoint() -> None:
+        calls.append(sim.world.needles.touchdowns)
+        if sim.world.needles.touchdowns == 1:
+            raise Stop
+
+    with pytest.raises(Stop), opened(sim, stop_at_the_third_checkpoint) as station:
+        touch(station)
+    assert calls[-1] == 1
+    assert sim.safe
