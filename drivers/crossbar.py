@@ -268,10 +268,10 @@ class Crossbar:
 
     def _reconnect(self) -> None:
         """A new session on a new connection; the limits asked for before are asked for again."""
-        self._closed_counts = self.counts()
-        with suppress(DriverError):
-            self._link.close()
+        so_far = self.counts()
+        self._link.close()
         self._link, self._greeting = self._connect()
+        self._closed_counts = so_far
         self._state = DeviceState(self._greeting.hello.state)
         self._ids.advance(self._greeting.hello.last_pulse_id)
         if self._greeting.hello.limits != self._limits:

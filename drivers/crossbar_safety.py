@@ -1,7 +1,8 @@
 """The controller for those who must not wait for its driver: making safe, and looking without touching.
 
-Rule 1: no lock file and short deadlines; what cannot be verified is said to be unverified.
-Rule 2: looking says only what every session may ask, so that the session at work stays what it is.
+Rule 1: making safe needs no lock file and has short deadlines; what cannot be verified is said to be unverified.
+Rule 2: looking says only what every session may ask, so that the session at work stays what it is, and keeps off a
+serial device that another process has open: two readers would take each other's bytes.
 """
 
 import secrets
@@ -55,7 +56,7 @@ def inspect_crossbar(address: str, baud: int = 921_600, timeout_s: float = GREET
 
     Raises ConnectFailed, WrongInstrument, LinkTimeout, LinkLost.
     """
-    link = open_link(address, baud, 0, min(timeout_s, GREETING_S), force=True)
+    link = open_link(address, baud, 0, min(timeout_s, GREETING_S))
     try:
         answer = _status(link)
         found = _dictionary(link)

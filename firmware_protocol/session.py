@@ -52,6 +52,7 @@ class Endpoint:
         self.heard_ns = 0
         self.open = False
         self.counters = LinkCounters()
+        self._window = window
         self._answers = Answers(window, cache)
         self._questions = Questions(window, timing or Timing())
 
@@ -159,7 +160,7 @@ class Endpoint:
         """Bytes of the answer to an executed frame, remembered where it may be asked for again."""
         if status is not Status.OK and not payload:
             payload = Refusal().encode()
-        answer = Frame(Kind.RESPONSE, frame.opcode, frame.seq, frame.session, self.boot_id, status, self._questions.window, payload)
+        answer = Frame(Kind.RESPONSE, frame.opcode, frame.seq, frame.session, self.boot_id, status, self._window, payload)
         wire = answer.encode()
         if rule_for(frame.opcode).ordered and self.owns(frame) and status is not Status.REFUSED_SEQUENCE:
             self._answers.remember(frame.seq, wire)

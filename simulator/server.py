@@ -83,13 +83,16 @@ class _Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sender = asyncio.ensure_future(self._send_when_due())
         try:
-            with contextlib.suppress(ConnectionError):
-                await self._receive()
+            try:
+                with contextlib.suppress(ConnectionError):
+                    await self._receive()
+            finally:
+                # Before the last answers are due: the instrument notices at once that nobody is there any more.
+                self._port.close()
             await self._waiting.put(None)
             await sender
         finally:
             sender.cancel()
-            self._port.close()
             self._writer.close()
             with contextlib.suppress(ConnectionError):
                 await self._writer.wait_closed()

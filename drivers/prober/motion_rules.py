@@ -15,7 +15,7 @@ class ChuckState(StrEnum):
 
     SEPARATED = "separated"
     IN_CONTACT = "in contact"
-    UNKNOWN = "unknown"
+    UNKNOWN = "at an unknown height"
 
 
 class Motion(StrEnum):
@@ -56,4 +56,5 @@ def chuck_state(z_um: float, contact_um: float, separation_gap_um: float, tolera
 def require_allowed(state: ChuckState, motion: Motion, prober: str, z_um: float) -> None:
     """Raises MotionRefused naming the prober, the state, the height and what to do."""
     if not ALLOWED[state, motion]:
-        raise MotionRefused(f"{prober}: may not {motion.value} while the chuck is {state.value} (z = {z_um:g} um); separate first")
+        remedy = "separate" if state is ChuckState.IN_CONTACT else "set the contact height at the prober, or separate"
+        raise MotionRefused(f"{prober}: may not {motion.value} while the chuck is {state.value} (z = {z_um:g} um); {remedy} first")

@@ -16,6 +16,8 @@ from drivers.smu import keithley2450_messages as say
 from drivers.smu.capabilities import KEITHLEY_2450
 
 _LINE_FREQUENCY_HZ = 50.0
+_OFF_VERIFIED_WITHIN_S = 1.0
+"""Off and verified has to be quick whatever the configured time-out: everything else waits for it."""
 _APERTURES_PER_READING = 3
 """Signal, reference and zero: autozero takes three apertures a reading."""
 
@@ -41,7 +43,7 @@ class Keithley2450:
         answer = self._ask_identity(say.IDENTITY)
         identity = say.parse_identity(answer)
         if identity is None:
-            raise WrongInstrument(f"{self._name}: {say.IDENTITY} answered {answer!r}, not a MODEL 2450; check [smu] address and driver")
+            raise WrongInstrument(f"{self._name}: {say.IDENTITY} answered {answer!r}, not a MODEL 2450; check [smu] in lab.toml")
         language = self._ask_identity(say.LANGUAGE)
         if language != "SCPI":
             raise WrongInstrument(
@@ -117,7 +119,8 @@ class Keithley2450:
             raise LinkTimeout(f"{error}; is this the 2450 of [smu] in lab.toml, and is it idle?") from error
 
     def _require_off(self) -> None:
-        if self.output_is_on():
+        answer = self._scpi.query(say.OUTPUT_STATE, min(self._timeout_s, _OFF_VERIFIED_WITHIN_S))
+        if parse_flag(answer, self._name):
             raise OutputMayBeOn(f"{self._name}: the output reads on after {say.OUTPUT_OFF}")
 
     def _off_on_a_new_connection(self) -> None:

@@ -14,6 +14,7 @@ from hil.model.lab import LabConfig
 from hil.store.protocol import Store
 
 GRACE_S = 2
+MOST_CONNECTIONS = 500
 WORKER_STOPS_WITHIN_S = 5.0
 
 
@@ -47,7 +48,14 @@ def run_service(store: Store, lab: LabConfig, worker: Worker, listener: socket.s
         end_streams(app)
 
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S, limit_concurrency=500, ws="none"
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=GRACE_S,
     )
     Server(config, on_signal).run(sockets=[listener])
     if stopping.ident is None:

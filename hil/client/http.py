@@ -24,13 +24,14 @@ class Connection:
             raise LabError("the token holds blanks or characters that no token has; copy it again")
         self._timeout_s = timeout_s
         # The token must not travel through a proxy that happens to stand in the environment.
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            transport=transport,
-            timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
-            trust_env=False,
-        )
+        with self._named_errors():
+            self._http = httpx.Client(
+                base_url=self.url,
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                transport=transport,
+                timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
+                trust_env=False,
+            )
 
     def call(
         self,

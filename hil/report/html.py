@@ -40,9 +40,15 @@ def _cell(tag: str, value: object, right: bool) -> str:
 
 
 def facts(values: Mapping[str, object]) -> str:
-    """Name and value, one a line."""
-    rows = "".join(f"<tr><th>{text(name)}</th><td>{text(value)}</td></tr>" for name, value in values.items())
+    """Name and value, one a line; a value that has names itself is written out."""
+    rows = "".join(f"<tr><th>{text(name)}</th><td>{text(_flat(value))}</td></tr>" for name, value in values.items())
     return f"<table><tbody>{rows}</tbody></table>"
+
+
+def _flat(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    return "; ".join(f"{name}: {_flat(inner)}" for name, inner in value.items())
 
 
 def picture(png: bytes, caption: str) -> str:

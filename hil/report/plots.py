@@ -12,13 +12,14 @@ from hil.model.lab import DieIndex
 from hil.report.style import INK, MARKERS, MUTED, SERIES, new_figure, png, quiet
 
 MICRO = 1e6
-BASELINE = "software"
+FAMILIAR = ("software", "conventional", "hardware-aware", "statistics-aware")
 LEGEND = {"frameon": False, "fontsize": 9}
 
 
 def look_of(method: str, methods: Sequence[str]) -> tuple[str, str]:
-    """(colour, marker) of a method, the same in every plot; the first of each list is kept for the baseline."""
-    index = 0 if method == BASELINE else 1 + [name for name in methods if name != BASELINE].index(method)
+    """(colour, marker) of a method: fixed for the four every report has, so that plots compare; then in order of appearance."""
+    others = [name for name in methods if name not in FAMILIAR]
+    index = FAMILIAR.index(method) if method in FAMILIAR else len(FAMILIAR) + others.index(method)
     return SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
 
 
@@ -32,14 +33,15 @@ def errors_png(dies: Sequence[DieIndex], errors_percent: Mapping[str, NDArray[np
     figure = new_figure(1100, 430)
     axes = figure.subplots()
     quiet(axes)
-    order = np.argsort(next(iter(errors_percent.values())), kind="stable")
+    first = next(iter(errors_percent))
+    order = np.argsort(errors_percent[first], kind="stable")
     axes.axhline(software_percent, color=SERIES[0], linewidth=1.2, linestyle="--", label=f"software baseline: {software_percent:.2f} %")
     for method, errors in errors_percent.items():
         colour, marker = look_of(method, list(errors_percent))
         label = f"{method}: mean {errors.mean():.2f} %"
         axes.plot(np.arange(len(order)), errors[order], marker, color=colour, markersize=6, label=label)
     axes.set_xticks(np.arange(len(order)), [f"{dies[index][0]},{dies[index][1]}" for index in order], rotation=90, fontsize=8)
-    axes.set_xlabel("die x,y (sorted by the error of the first method)", color=INK)
+    axes.set_xlabel(f"die x,y, in the order of the {first} error", color=INK)
     axes.set_ylabel("test error (%)", color=INK)
     axes.set_ylim(bottom=0)
     axes.legend(**LEGEND)

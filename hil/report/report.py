@@ -101,10 +101,15 @@ def example_die(data: ReportData) -> int:
     return int(np.argsort(bad, kind="stable")[len(bad) // 2])
 
 
+def _defect_panels(data: ReportData) -> list[Panel]:
+    defective = (data.codes != Defect.GOOD) & (data.codes < Defect.NO_CONTACT)
+    classes = {"shorts": data.codes == Defect.SHORT, "opens": data.codes == Defect.OPEN, "all defective": defective}
+    return [Panel(name, chosen.sum(axis=(1, 2, 3)).astype(np.float64), ".0f") for name, chosen in classes.items()]
+
+
 def _plots(data: ReportData) -> dict[str, Plot]:
     shown = example_die(data)
     die = f"die ({data.dies[shown][0]}, {data.dies[shown][1]}) of wafer {data.wafer}{', simulated' if data.simulated else ''}"
-    defects = ((data.codes != Defect.GOOD) & (data.codes < Defect.NO_CONTACT)).sum(axis=(1, 2, 3)).astype(np.float64)
     panels = [Panel(method, errors) for method, errors in data.errors_percent.items()]
     plots = [
         Plot(
@@ -115,8 +120,8 @@ def _plots(data: ReportData) -> dict[str, Plot]:
         Plot("shorts.png", "Each mark is one die.", errors_against_shorts_png(data.codes, data.errors_percent, data.software_percent)),
         Plot(
             "defects-wafer.png",
-            "Defective junctions on each die.",
-            wafer_png(data.dies, [Panel("defective junctions", defects, ".0f")], data.wafer),
+            "One colour scale for the three.",
+            wafer_png(data.dies, _defect_panels(data), "Junctions of a class on each die"),
         ),
         Plot("errors-wafer.png", "Test error on each die, %, one colour scale.", wafer_png(data.dies, panels, "Test error (%)")),
         Plot("conductances.png", "Both written states.", histogram_png(data.siemens_p, data.siemens_ap, data.codes)),

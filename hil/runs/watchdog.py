@@ -40,6 +40,7 @@ class Watchdog:
         self._armed = False
         self._resets = self._record.resets
         self._retry_at = 0.0
+        self._silence: dict[str, str] | None = None
 
     @property
     def guarding(self) -> bool:
@@ -58,6 +59,7 @@ class Watchdog:
         if self._armed and self._monotonic() - self._beaten_at > STALE_S:
             self._armed = False
             self._end_silence()
+        self._tell_silence()
 
     def _listen(self) -> None:
         if self._record.heartbeat_at != self._beat:
@@ -90,8 +92,15 @@ class Watchdog:
 
     def _end_silence(self) -> None:
         _log.error("the worker has been silent for %.1f s; making the station safe", STALE_S)
-        self._store.note("worker_silent", f"no heartbeat for {STALE_S:g} s; the watchdog makes the station safe")
-        note_outcome(self._store, stop_everything(self._lab, latch=False))
+        self._silence = stop_everything(self._lab, latch=False)
+        self._tell_silence()
+
+    def _tell_silence(self) -> None:
+        """After the deed: a worker frozen in the middle of a write keeps everybody else from writing."""
+        if self._silence is not None:
+            self._store.note("worker_silent", f"no heartbeat for {STALE_S:g} s; the watchdog made the station safe", self._silence)
+            note_outcome(self._store, self._silence)
+            self._silence = None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,7 +26,7 @@ from hil.store.shelf import utc_now
 _log = logging.getLogger(__name__)
 
 IDLE_S = 0.05
-_LOCK_S = 10.0
+_LOCK_S = 5.0
 """How long a predecessor may take to leave."""
 
 

@@ -59,18 +59,13 @@ class ContactMaker:
         """In contact on return. Raises ContactFailed with everything off and the needles up."""
         self.lift()
         self._return_overtravel()
-        ohms = math.inf
-        for touches in range(1, _PLAIN_TOUCHES + 1):
-            ohms = self._touch(die)
+        ohms, touches = math.inf, 0
+        while touches < _PLAIN_TOUCHES or (touches == _PLAIN_TOUCHES and self._take_overtravel()):
+            ohms, touches = self._touch(die), touches + 1
             if ohms <= self._limits.contact_ohms:
                 return ContactResult(ohms, touches)
             self.lift()
-        if self._take_overtravel():
-            ohms = self._touch(die)
-            if ohms <= self._limits.contact_ohms:
-                return ContactResult(ohms, _PLAIN_TOUCHES + 1)
-            self.lift()
-        raise ContactFailed(die, ohms, _PLAIN_TOUCHES + self._overtravel_is_ours, self._limits.contact_ohms)
+        raise ContactFailed(die, ohms, touches, self._limits.contact_ohms)
 
     def _touch(self, die: DieIndex) -> float:
         self._checkpoint()

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.errors import DriverError
+from drivers.errors import DriverError, LinkTimeout
 from drivers.protocols import Identity
 from hil.model.lab import LabConfig
 from hil.station.errors import StationError
@@ -85,7 +85,10 @@ def _identify(instrument: _Identifiable) -> Identity:
 
 
 def _inspect(lab: LabConfig) -> Identity:
-    found = inspect_crossbar(lab)
+    try:
+        found = inspect_crossbar(lab)
+    except LinkTimeout as error:
+        raise LinkTimeout(f"{error}; is this the controller of [crossbar] in lab.toml?") from error
     require_chip(lab, found.geometry)
     return found.identity
 

@@ -15,9 +15,6 @@ from torch import Tensor
 
 from hil.training.mapping import HIDDEN, INPUTS, OUTPUTS, halves, target_bits
 
-HIDDEN_TOP = 1.5
-"""Hidden activations are clipped to 0 .. HIDDEN_TOP: a short then shifts a unit by a bounded amount; the row driver's full scale."""
-
 VARIANCE_FLOOR = 1e-3
 
 
@@ -151,7 +148,8 @@ def with_statistics_of(sums: Tensor, layer: Layer) -> Layer:
 
 
 def activated(values: Tensor) -> Tensor:
-    return values.clamp(0.0, HIDDEN_TOP)
+    """Hidden units, bounded to -1 .. 1 of the read voltage: a short can saturate a unit but shift it no further."""
+    return torch.tanh(values)
 
 
 def logits(images: Tensor, network: Network, bars: Crossbars, batch_statistics: bool = False) -> Tensor:

@@ -102,7 +102,7 @@ def cache_folder(environment: Mapping[str, str], platform: str = sys.platform) -
 def _from_cache(file: Path) -> Mnist | None:
     """None when there is no cache or it is damaged: it is then made anew."""
     try:
-        with np.load(file) as arrays:
+        with file.open("rb") as opened, np.load(opened) as arrays:
             return _checked(arrays, str(file))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError):
         return None

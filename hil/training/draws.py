@@ -17,10 +17,11 @@ IDEAL_P, IDEAL_AP = 2.0, 1.0
 
 
 def ideal_with_spread(maps: int, generator: torch.Generator) -> Draw:
-    """Fresh defect-free dies, 5 % spread in either state: what a designer knows before any die exists."""
+    """Fresh defect-free dies, both states of a junction 5 % off together, as its area is: what a designer knows before any die
+    exists."""
 
     def draw() -> Crossbars:
-        spread = 1 + SPREAD * torch.randn(1, maps, DIE_ROWS, DIE_COLUMNS, 2, generator=generator)
+        spread = 1 + SPREAD * torch.randn(1, maps, DIE_ROWS, DIE_COLUMNS, 1, generator=generator)
         return crossbars(torch.tensor([IDEAL_P, IDEAL_AP]) * spread)
 
     return draw

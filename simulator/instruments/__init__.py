@@ -1,7 +1,9 @@
 """A simulated instrument is a core without sockets: bytes in, bytes out, the time an argument.
 
 Rule 1: a core keeps its state; a ClientPort keeps one connection's half-received bytes and nothing else that matters.
-Rule 2: losing a connection changes no output, because the real instruments do not notice either.
+Rule 2: what a command does happens when it is heard; only its answer waits for busy_ns. A second client therefore finds a chuck
+already where it is going.
+Rule 3: losing a connection changes no output, because the real instruments do not notice either.
 """
 
 from dataclasses import dataclass

@@ -78,7 +78,8 @@ class Controller:
                 data, busy_ns = data + wire, busy_ns + took_ns
             elif isinstance(event, Transmit):
                 data += event.data
-        self._busy_until_ns = max(self._busy_until_ns, now_ns) + busy_ns if busy_ns else self._busy_until_ns
+        if busy_ns:
+            self._busy_until_ns = max(self._busy_until_ns, now_ns) + busy_ns
         return Reply(data, busy_ns)
 
     def _execute(self, event: Execute, now_ns: int) -> tuple[bytes, int]:

@@ -19,8 +19,6 @@ class Status:
         self.service_enable = 0
         self.event_enable = 0
         self.available = False
-        self.operation_enable = 0
-        self.questionable_enable = 0
 
     def record(self, error: ScpiError, now_ns: int) -> None:
         """Queue an error; the last place says that the queue was full."""

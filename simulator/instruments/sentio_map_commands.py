@@ -159,11 +159,11 @@ def _set_marker(sentio: Sentio, arguments: Arguments) -> str:
 
 
 def _select_dies(sentio: Sentio, arguments: Arguments) -> str:
-    """a: all, n: none. g, u and e need die qualities that the pretended wafer map does not keep."""
+    """n: none. a, g, u, e: all, because the map holds only dies that lie whole within the edge exclusion."""
     word = arguments.key(0)
-    if word not in ("a", "n"):
-        raise SentioError(Code.NOT_SUPPORTED, f"Selection {arguments.text(0)} is not supported")
-    sentio.map.selected = set(sentio.map.dies) if word == "a" else set()
+    if word not in ("a", "g", "u", "e", "n"):
+        raise SentioError(Code.INVALID_PARAMETER, f"Invalid parameter: {arguments.text(0)}")
+    sentio.map.selected = set() if word == "n" else set(sentio.map.dies)
     return "OK"
 
 

@@ -9,7 +9,8 @@ import pytest
 from hil.client import LabClient
 from hil.client.run import Run
 from hil.model.defects import Defect
-from simulator.physics.wafer import make_wafer
+from simulator.physics.fab import load_fab
+from simulator.physics.wafer import Wafer
 from tests.acceptance.processes import SEED, Service, hil
 
 
@@ -58,8 +59,8 @@ def test_nothing_is_delivered_when_nothing_changed(wafer: Measured) -> None:
 
 
 def test_the_defect_maps_agree_with_the_simulators_truth(wafer: Measured) -> None:
-    truth = make_wafer(seed=SEED, fab="default")
-    true_codes = np.stack([truth.die(x, y).true_classes() for x, y in wafer.dies])
+    truth = Wafer(SEED, load_fab("default"))
+    true_codes = np.stack([truth.die((x, y)).true_classes() for x, y in wafer.dies])
     for defect in (Defect.SHORT, Defect.OPEN):
         really = true_codes == defect
         found = np.count_nonzero(wafer.codes[really] == defect) / np.count_nonzero(really)

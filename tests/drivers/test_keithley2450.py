@@ -126,7 +126,7 @@ def test_it_is_what_the_lab_needs_of_a_source_meter():
 def test_another_instrument_is_named_with_its_answer_and_what_to_do(answer: bytes):
     with ScriptedServer(lambda line: answer) as server:
         smu = opened(server)
-        with pytest.raises(WrongInstrument, match=r"SMU at TCPIP0::127.*answered.*check \[smu\] address and driver"):
+        with pytest.raises(WrongInstrument, match=r"SMU at TCPIP0::127.*answered.*check \[smu\] in lab\.toml"):
             smu.identify()
         smu.close()
 

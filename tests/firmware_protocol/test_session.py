@@ -174,6 +174,17 @@ def test_another_major_version_is_refused_with_both_versions_and_no_session(devi
     assert not device.open
 
 
+@pytest.mark.parametrize(
+    ("session", "payload", "status"),
+    [(0, Hello().encode(), Status.REFUSED_BAD_SESSION), (NONCE, b"?", Status.REFUSED_MALFORMED)],
+)
+def test_a_hello_without_a_nonce_or_garbled_opens_nothing(device: Endpoint, session: int, payload: bytes, status: Status) -> None:
+    (event,) = device.receive(Frame(Kind.REQUEST, Opcode.HELLO, 1, session, 0, payload=payload), 0)
+    assert isinstance(event, Transmit)
+    assert one(event.data).status == status
+    assert not device.open
+
+
 def test_what_cannot_be_read_is_refused_and_takes_its_place_in_the_sequence(opened: tuple[Endpoint, Endpoint]) -> None:
     _, device = opened
     (malformed,) = device.receive(Frame(Kind.REQUEST, Opcode.ARM, 1, NONCE, BOOT, payload=b"\0"), 0)

@@ -44,17 +44,22 @@ def visa_address(port: int) -> str:
 
 
 class ScriptedServer:
-    """script: the answer to each line received, its terminator stripped. lines: what was received, connection by connection."""
+    """script: the answer to each line received, its terminator stripped. lines: what was received, connection by connection.
 
-    def __init__(self, script: Script) -> None:
+    greeting: what every client is sent as soon as it has connected.
+    """
+
+    def __init__(self, script: Script, greeting: bytes = b"") -> None:
         self._script = script
+        self._greeting = greeting
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._peers: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
         self._served = 0
         self.connections: list[list[str]] = []
-        self._start(self._accept)
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     @property
     def address(self) -> str:
@@ -74,17 +79,12 @@ class ScriptedServer:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        for each in (self._listener, *self._peers):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        _shut(self._listener)
+        self._acceptor.join(timeout=5)
+        for peer in self._peers:
+            _shut(peer)
         for thread in self._threads:
             thread.join(timeout=5)
-
-    def _start(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
 
     def _accept(self) -> None:
         while not self._closing.is_set():
@@ -94,7 +94,9 @@ class ScriptedServer:
                 return
             self._peers.append(peer)
             self.connections.append([])
-            self._start(self._serve, peer, self.connections[-1])
+            thread = threading.Thread(target=self._serve, args=(peer, self.connections[-1]), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, peer: socket.socket, lines: list[str]) -> None:
         try:
@@ -104,6 +106,7 @@ class ScriptedServer:
 
     def _converse(self, peer: socket.socket, lines: list[str]) -> None:
         with contextlib.suppress(OSError), peer.makefile("rb") as incoming:
+            peer.sendall(self._greeting)
             for raw in incoming:
                 lines.append(raw.rstrip(b"\r\n").decode("ascii", "replace"))
                 answer = self._script(lines[-1])
@@ -121,3 +124,9 @@ class ScriptedServer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in answer.parts if isinstance(answer, Pieces) else (answer or b"",):
             peer.sendall(part)
+
+
+def _shut(each: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()

@@ -1,16 +1,20 @@
 """The real API over a real store on a real socket, with maps written through the store as the worker writes them."""
 
+import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import uvicorn
 from numpy.typing import NDArray
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Scope_
 
 from hil.api.app import create_app, end_streams
 from hil.model.lab import DieIndex, LabConfig
@@ -60,7 +64,7 @@ def some_codes(seed: int) -> NDArray[np.uint8]:
 def put_conductance(
     store: Store, run: str, die: DieIndex, seed: int = 1, state: MapState = "P", meta: dict[str, object] | None = None
 ) -> MapRecord:
-    kept = {"origin": SIMULATED, "seed_of_test": seed, **(meta or {})}
+    kept = {"origin": SIMULATED, "seed_of_test": seed, "x": die[0], "y": die[1], **(meta or {})}
     store.append(run, MapMeasured(die, ConductanceMap(some_siemens(seed), state, 0.1, kept)))
     return store.maps_of_run(run)[-1]
 
@@ -68,7 +72,8 @@ def put_conductance(
 def put_defects(store: Store, run: str, die: DieIndex, seed: int = 1) -> MapRecord:
     lines = np.zeros(SHAPE, np.uint8)
     lines[0, 3, :] = 1
-    made = DefectMap(some_codes(seed), lines, np.full(SHAPE, 0.5, np.float32), "rule-1", {"origin": SIMULATED, "seed_of_test": seed})
+    meta = {"origin": SIMULATED, "seed_of_test": seed, "x": die[0], "y": die[1]}
+    made = DefectMap(some_codes(seed), lines, np.full(SHAPE, 0.5, np.float32), "rule-1", meta)
     store.append(run, MapMeasured(die, made))
     return store.maps_of_run(run)[-1]
 
@@ -79,7 +84,6 @@ class Service:
 
     url: str
     store: Store
-    server: uvicorn.Server
 
     def token(self, scope: Scope = "operate") -> str:
         return self.store.create_token(scope, f"{scope}-token")[1]
@@ -89,19 +93,73 @@ class Service:
         return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
 
+class Board:
+    """One listening server on which each test puts an app of its own: starting a server costs more than most tests."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(self._route, interface="asgi3", log_config=None, access_log=False, ws="none", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread.start()
+        until(lambda: self._server.started)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Runs a coroutine in the server's loop."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve([self._listener])
+
+        asyncio.run(main())
+
+    async def _route(self, scope: Scope_, receive: Receive, send: Send) -> None:
+        assert self.app is not None, "no test put an app on the board"
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def mounted(board: Board, data: Path, seen_as: Callable[[Store], Store] = lambda store: store) -> Iterator[Service]:
+    """The service over the store in `data`, on the board. seen_as: what the app gets instead of the store."""
+    store = open_store(data)
+    app = create_app(seen_as(store), lab_config())
+    lifespan = app.router.lifespan_context(app)
+    board.run(lifespan.__aenter__())
+    board.app = app
+    try:
+        yield Service(board.url, store)
+    finally:
+        board.app = None
+        board.run(lifespan.__aexit__(None, None, None))
+        store.close()
+
+
 @contextmanager
 def served(data: Path, port: int = 0) -> Iterator[Service]:
-    """Serves the store in `data` from a thread, until the block ends."""
+    """The service on a socket of its own, which is gone after the block."""
     store = open_store(data)
     app = create_app(store, lab_config())
     listener = socket.create_server(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, ws="none")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, ws="none"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
         until(lambda: server.started)
-        yield Service(f"http://127.0.0.1:{listener.getsockname()[1]}", store, server)
+        yield Service(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
     finally:
         end_streams(app)
         server.should_exit = True

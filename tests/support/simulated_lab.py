@@ -28,11 +28,15 @@ SMALL = Geometry(2, 4, 5)
 
 
 class ObservedWorld(World):
-    """A world that remembers in which order things happened to it. events: "output on", "isolated", "needles up"..."""
+    """A world that remembers in which order things happened to it. events: "output on", "isolated", "needles up"...
+
+    touchdowns_um: height above contact of each touchdown.
+    """
 
     def __init__(self, wafer: Wafer) -> None:
         super().__init__(wafer)
         self.events: list[str] = []
+        self.touchdowns_um: list[float] = []
 
     def select(self, route: Route, device: int | None) -> None:
         super().select(route, device)
@@ -44,6 +48,8 @@ class ObservedWorld(World):
 
     def move_chuck_z(self, z_um: float) -> None:
         super().move_chuck_z(z_um)
+        if self.needles.touching:
+            self.touchdowns_um.append(z_um - self.needles.contact_z_um)
         self.events.append("needles down" if self.needles.touching else "needles up")
 
 

@@ -29,7 +29,7 @@ async def get_station(context: Context, _: Reader) -> Station:
     return await run_in_threadpool(_station, context)
 
 
-@router.post("/estop", responses=documented())
+@router.post("/estop", responses=documented(409, 422))
 async def estop(context: Context, token: Reader, reason: Reason = "") -> Estop:
     """Outputs off, everything deselected, prober separated, latched. Any valid token may do it, and again does no harm.
 
@@ -47,7 +47,7 @@ async def estop(context: Context, token: Reader, reason: Reason = "") -> Estop:
             return latched
 
 
-@router.post("/reset", responses=documented(409))
+@router.post("/reset", responses=documented(409, 422))
 async def reset(
     context: Context,
     token: Operator,

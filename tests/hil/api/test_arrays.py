@@ -165,7 +165,7 @@ def test_each_form_has_its_own_strong_tag_and_304_for_it(service: Service, http:
         ('"x", W/{tag}', 304),
         ("W/{tag}", 304),
         ("*", 304),
-        (' "a" ,, {tag} ', 304),
+        ('"a" ,, {tag}', 304),
         ('"x"', 200),
         ("{bare}", 200),
         ("", 200),

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from tests.support.service import Service, lab_config, put_defects, running_run
+from hil.store.protocol import Store
+from hil.store.records import WaferRecord
+from tests.support.service import Board, Service, lab_config, mounted, put_defects, running_run
 
 RUNS = "/api/v1/runs"
 JSON = {"Content-Type": "application/json"}
@@ -151,12 +153,22 @@ def test_an_object_damaged_on_disk_is_told_and_never_served(service: Service, tm
     assert document["type"].endswith("corrupt-object")
 
 
-def test_an_error_nobody_foresaw_tells_a_reference_and_no_more(service: Service, tmp_path: Path) -> None:
-    # A directory where the pictures' source should be readable: the read fails with an OSError that no table knows.
-    record = put_defects(service.store, running_run(service.store), (0, 0))
-    (found,) = [path for path in tmp_path.rglob(f"*{record.object}*") if path.is_file()]
-    found.unlink()
-    found.mkdir()
-    with service.client() as client:
-        document = problem(client.get(f"/api/v1/maps/{record.id}"), 500)
-    assert str(tmp_path) not in json.dumps(document)
+class BrokenStore:
+    """A store with a bug: not the errors it promises."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def wafers(self) -> list[WaferRecord]:
+        raise ZeroDivisionError("the secret of line 42")
+
+
+def test_an_error_nobody_foresaw_tells_a_reference_and_no_more(board: Board, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with mounted(board, tmp_path, lambda store: cast("Store", BrokenStore(store))) as broken, broken.client() as client:
+        document = problem(client.get("/api/v1/wafers"), 500)
+    assert "secret" not in json.dumps(document) and "ZeroDivision" not in json.dumps(document)
+    reference = document["detail"].split()[-1]
+    assert any(reference in entry.message for entry in caplog.records), "the log must have what the client is not told"

@@ -1,4 +1,4 @@
-"""One served store per test."""
+"""A served store for each test, all on one listening server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,12 +6,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.service import Service, served
+from tests.support.service import Board, Service, mounted
+
+
+@pytest.fixture(scope="session")
+def board() -> Iterator[Board]:
+    board = Board()
+    yield board
+    board.close()
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    with served(tmp_path) as running:
+def service(board: Board, tmp_path: Path) -> Iterator[Service]:
+    with mounted(board, tmp_path) as running:
         yield running
 
 

@@ -52,7 +52,9 @@ def test_nothing_is_driven_while_the_needles_go_down_or_up(sim: SimulatedLab):
 def test_dirty_needles_are_tried_again_then_with_overtravel_and_then_it_is_no_contact(sim: SimulatedLab):
     sim.world.needles.dirt_ohms = 20_000.0
     with opened(sim) as station:
-        with pytest.raises(ContactFailed, match=r"no contact on die \(0, 0\): 40 kOhm after 3 touchdowns, limit 1 kOhm; clean the probe card") as failure:
+        with pytest.raises(
+            ContactFailed, match=r"no contact on die \(0, 0\): 40 kOhm after 3 touchdowns, limit 1 kOhm; clean the probe card"
+        ) as failure:
             touch(station)
         assert failure.value.touchdowns == sim.world.needles.touchdowns == 3
         assert sim.safe
@@ -67,13 +69,8 @@ def test_overtravel_is_the_last_rung_and_is_taken_back_for_the_next_die(sim: Sim
         assert result.touchdowns == 3
         assert result.ohms < 5.0
         assert sim.prober.chuck.overtravel_on
-        sim.world.needles.clean()
-        with pytest.raises(ContactFailed):
-            opened_limits = sim.with_limits(contact_ohms=1.0).limits
-            station._contact_maker._limits = opened_limits
-            touch(station, (-1, 0))
-        heights_um = sim.world.needles.touchdowns
-        assert heights_um == 6, "two plain touchdowns and one with overtravel on each die"
+        touch(station, (-1, 0))
+    assert sim.world.touchdowns_um == [0.0, 0.0, 20.0] * 2
     assert sim.world.damage == []
 
 
@@ -86,7 +83,7 @@ def test_overtravel_beyond_the_labs_limit_is_not_a_rung(sim: SimulatedLab):
 
 def test_needles_that_touch_nothing_are_open(sim: SimulatedLab):
     sim.prober.chuck.heights.contact_um = sim.world.needles.contact_z_um - 100.0
-    with opened(sim) as station, pytest.raises(ContactFailed, match=r"open after 3 touchdowns|Ohm after 3 touchdowns"):
+    with opened(sim) as station, pytest.raises(ContactFailed, match="open after 3 touchdowns"):
         touch(station)
 
 

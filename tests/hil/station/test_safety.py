@@ -22,7 +22,9 @@ def test_a_read_voltage_beyond_the_limit_is_refused_with_value_limit_and_what_to
         check_read(LIMITS, volts)
 
 
-@pytest.mark.parametrize(("volts", "seconds"), [(1.01, 1e-7), (-1.01, 1e-7), (0.0, 1e-7), (math.nan, 1e-7), (0.8, 1.1e-4), (0.8, 0.0), (0.8, math.nan)])
+@pytest.mark.parametrize(
+    ("volts", "seconds"), [(1.01, 1e-7), (-1.01, 1e-7), (0.0, 1e-7), (math.nan, 1e-7), (0.8, 1.1e-4), (0.8, 0.0), (0.8, math.nan)]
+)
 def test_a_pulse_beyond_the_limits_is_refused(volts: float, seconds: float):
     with pytest.raises(OverLimit, match=r"limits\.(device_volts|pulse_s)"):
         check_pulse(LIMITS, volts, seconds)
@@ -90,7 +92,8 @@ def test_no_contact_names_die_resistance_touchdowns_limit_and_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("ohms", "text"), [(2.8, "2.8 Ohm"), (41_000, "41 kOhm"), (3.2e6, "3.2 MOhm"), (math.inf, "open"), (math.nan, "an unreadable resistance")]
+    ("ohms", "text"),
+    [(2.8, "2.8 Ohm"), (41_000, "41 kOhm"), (3.2e6, "3.2 MOhm"), (math.inf, "open"), (math.nan, "an unreadable resistance")],
 )
 def test_resistances_are_written_for_people(ohms: float, text: str):
     assert ohms_text(ohms) == text

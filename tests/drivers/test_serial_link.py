@@ -1,0 +1,160 @@
+"""Bytes over devices, pseudo-terminals and sockets: in bulk, with deadlines, one user at a time."""
+
+import os
+import socket
+import tty
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import serial
+
+from drivers.errors import ConnectFailed, LinkLost, LinkTimeout
+from drivers.links.serial import DeviceLink, SocketLink, lock_path, open_byte_link
+from tests.support.scripted_server import closed_port
+
+BAUD = 921_600
+
+
+@pytest.fixture
+def pty() -> Iterator[tuple[int, str]]:
+    """(the far end's descriptor, the path that the driver opens)."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    path = os.ttyname(slave)
+    yield master, path
+    for descriptor in (master, slave):
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue  # the test closed it
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, SocketLink]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        link = open_byte_link(f"socket://127.0.0.1:{listener.getsockname()[1]}", BAUD)
+        peer, _ = listener.accept()
+        assert isinstance(link, SocketLink)
+        yield peer, link
+        link.close()
+        peer.close()
+
+
+def read_all(link: DeviceLink | SocketLink, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        piece = link.read(2.0)
+        assert piece, f"{len(data)} of {count} bytes came"
+        data += piece
+    return data
+
+
+def test_a_socket_carries_bytes_both_ways_without_nagle(pair: tuple[socket.socket, SocketLink]) -> None:
+    peer, link = pair
+    sent = bytes(range(256)) * 16
+    link.write(sent)
+    assert peer.recv(len(sent), socket.MSG_WAITALL) == sent
+    peer.sendall(sent)
+    assert read_all(link, len(sent)) == sent
+    assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_pty_carries_bytes_both_ways_untranslated(pty: tuple[int, str]) -> None:
+    master, path = pty
+    with closing(open_byte_link(path, BAUD)) as link:
+        sent = bytes(range(256))
+        link.write(sent)
+        assert os.read(master, 1024) == sent
+        os.write(master, sent)
+        assert isinstance(link, DeviceLink)
+        assert read_all(link, 256) == sent
+
+
+def test_a_port_without_a_descriptor_is_read_through_pyserial() -> None:
+    port = serial.serial_for_url("loop://", timeout=0.02)
+    with closing(DeviceLink("loop://", port, None)) as link:
+        assert link.read(0.02) == b""
+        link.write(b"abc")
+        assert read_all(link, 3) == b"abc"
+
+
+def test_nothing_to_read_is_no_error(pair: tuple[socket.socket, SocketLink], pty: tuple[int, str]) -> None:
+    assert pair[1].read(0.01) == b""
+    with closing(open_byte_link(pty[1], BAUD)) as link:
+        assert link.read(0.01) == b""
+
+
+def test_a_peer_that_closes_is_noticed_at_once(pair: tuple[socket.socket, SocketLink]) -> None:
+    peer, link = pair
+    peer.close()
+    with pytest.raises(LinkLost, match="closed the connection"):
+        link.read(5.0)
+
+
+def test_a_port_that_vanishes_is_noticed_at_once(pty: tuple[int, str]) -> None:
+    master, path = pty
+    with closing(open_byte_link(path, BAUD)) as link:
+        os.close(master)
+        with pytest.raises(LinkLost, match=path):
+            link.read(5.0)
+
+
+def test_a_peer_that_takes_nothing_bounds_the_writer(pair: tuple[socket.socket, SocketLink]) -> None:
+    with pytest.raises(LinkTimeout, match="takes no more bytes"):
+        pair[1].write(bytes(50_000_000))
+
+
+def test_a_closed_link_says_so(pair: tuple[socket.socket, SocketLink]) -> None:
+    link = pair[1]
+    link.close()
+    with pytest.raises(LinkLost):
+        link.read(0.1)
+    with pytest.raises(LinkLost):
+        link.write(b"x")
+
+
+def test_a_device_is_used_by_one_at_a_time_except_for_safety(pty: tuple[int, str]) -> None:
+    with closing(open_byte_link(pty[1], BAUD)):
+        with pytest.raises(ConnectFailed, match=f"{pty[1]}: in use by another process"):
+            open_byte_link(pty[1], BAUD)
+        open_byte_link(pty[1], BAUD, force=True).close()
+    open_byte_link(pty[1], BAUD).close()
+
+
+def test_a_failed_opening_leaves_the_device_free(pty: tuple[int, str]) -> None:
+    with pytest.raises(ConnectFailed, match="cannot be opened"):
+        open_byte_link("/dev/hil-no-such-port", BAUD)
+    with pytest.raises(ConnectFailed, match="cannot be opened"):
+        open_byte_link("/dev/hil-no-such-port", BAUD)
+
+
+def test_two_names_of_one_device_share_a_lock(pty: tuple[int, str], tmp_path: Path) -> None:
+    link = tmp_path / "by-id"
+    link.symlink_to(pty[1])
+    assert lock_path(str(link)) == lock_path(pty[1])
+    assert lock_path("com5") == lock_path("COM5")
+
+
+OTHER_KINDS = [
+    "",
+    "localhost:5555",
+    "socket://",
+    "socket://host",
+    "socket://host:port",
+    "spy:///dev/tty?file=/tmp/x",
+    "TCPIP0::h::1::SOCKET",
+]
+
+
+@pytest.mark.parametrize("address", OTHER_KINDS)
+def test_an_address_of_another_kind_is_refused_saying_how_to_write_it(address: str) -> None:
+    with pytest.raises(ConnectFailed, match="socket://host:port"):
+        open_byte_link(address, BAUD)
+
+
+def test_where_nothing_listens_the_address_and_the_reason_are_named() -> None:
+    address = f"socket://127.0.0.1:{closed_port()}"
+    with pytest.raises(ConnectFailed, match=f"{address}: nothing answers .*refused"):
+        open_byte_link(address, BAUD)

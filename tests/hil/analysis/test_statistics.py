@@ -1,0 +1,64 @@
+"""What a trainer samples from."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hil.analysis.classify import classify
+from hil.analysis.statistics import MeasuredDie, defect_rates, line_rates, wafer_statistics
+from hil.model.defects import Defect
+from tests.hil.analysis.dies import SIGMA, P, die
+
+
+def _dies(count: int, rates: dict[Defect, float]) -> list[MeasuredDie]:
+    rng = np.random.default_rng(8)
+    measured = [die(rates, rng).measured(rng) for _ in range(count)]
+    return [MeasuredDie(p, ap, classify(p, ap)) for p, ap in measured]
+
+
+def test_rates_are_counts_of_the_classified_junctions_of_every_die() -> None:
+    dies = _dies(6, {Defect.SHORT: 0.01, Defect.STUCK_AP: 0.004})
+    rates = defect_rates([each.defects for each in dies])
+    for kind in (Defect.SHORT, Defect.STUCK_AP, Defect.OPEN):
+        per_die = tuple(np.count_nonzero(each.defects.codes == kind) for each in dies)
+        rate = rates[kind.name.lower()]
+        assert (rate.per_die, rate.count, rate.trials) == (per_die, sum(per_die), 6 * 5000)
+    assert 0.008 < rates["short"].rate < 0.012
+    assert rates["open"].count == 0
+
+
+def test_junctions_that_were_not_measured_are_no_trials() -> None:
+    (one,) = _dies(1, {})
+    codes = one.defects.codes.copy()
+    codes[:4] = Defect.NOT_MEASURED
+    from hil.model.maps import DefectMap
+
+    half = DefectMap(codes, one.defects.line_fault, one.defects.confidence, "relative-1")
+    assert defect_rates([half])["short"].trials == codes.size // 2
+
+
+def test_line_faults_are_counted_as_lines() -> None:
+    made = die({}, np.random.default_rng(9))
+    made.p[2, 7, :] = made.ap[2, 7, :] = 0.0
+    made.p[3, :, 4] = made.ap[3, :, 4] = 950e-6
+    found = classify(*made.measured(np.random.default_rng(10)))
+    rates = line_rates([found])
+    assert {name: rate.count for name, rate in rates.items()} == {"open_row": 1, "shorted_row": 0, "open_column": 0, "shorted_column": 1}
+    assert rates["open_row"].trials == 8 * 25
+
+
+def test_the_whole_is_plain_json_with_distributions_of_each_class() -> None:
+    statistics = wafer_statistics(_dies(3, {Defect.SHORT: 0.01}))
+    assert json.loads(json.dumps(statistics, allow_nan=False))["dies"] == 3
+    good = statistics["conductance"]["good"]["P"]
+    assert good["mean_siemens"] == pytest.approx(P, rel=0.01)
+    assert good["sigma_siemens"] == pytest.approx(SIGMA, rel=0.1)
+    assert statistics["conductance"]["short"]["AP"]["quantiles_siemens"]["0.5"] == pytest.approx(940e-6, rel=0.01)
+    assert "open" not in statistics["conductance"]
+    assert statistics["rules"] == ["relative-1"]
+
+
+def test_a_wafer_without_a_map_has_no_statistics_but_no_error_either() -> None:
+    statistics = wafer_statistics([])
+    assert (statistics["dies"], statistics["junctions"], statistics["conductance"]) == (0, 0, {})

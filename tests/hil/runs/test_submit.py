@@ -1,0 +1,106 @@
+"""From a plan to steps, and what is refused before anything moves."""
+
+import numpy as np
+import pytest
+
+from hil.model.lab import LabConfig
+from hil.model.maps import npy_bytes
+from hil.model.plans import PlanRefused
+from hil.runs.submit import dry_run, expand, submit_plan, unit_of
+from hil.store.protocol import KeyConflict, Store
+from tests.hil.runs.helpers import plan_of
+
+LAB = LabConfig.model_validate(
+    {
+        "prober": {"driver": "sentio", "address": "a"},
+        "smu": {"driver": "keithley2450", "address": "b"},
+        "crossbar": {"driver": "hil-link", "address": "c"},
+        "chip": {"kernels": 2},
+        "wafer": {"dies": [[0, 0], [1, 0], [0, 1], [1, 1]]},
+    }
+)
+
+
+def test_a_plan_becomes_its_steps_in_the_order_of_the_route() -> None:
+    steps = expand(plan_of(kind="read"), LAB)
+    assert [step.index for step in steps] == list(range(8))
+    assert [(step.die, step.kernel) for step in steps[:3]] == [((0, 0), 0), ((0, 0), 1), ((1, 0), 0)]
+    assert [step.die for step in steps[::2]] == [(0, 0), (1, 0), (1, 1), (0, 1)]
+    assert unit_of(plan_of(kind="read")) == "kernel"
+
+
+def test_a_contact_check_has_one_step_per_die() -> None:
+    plan = plan_of(kind="contact_check", dies=[[1, 1], [0, 0]])
+    assert [(step.die, step.kernel) for step in expand(plan, LAB)] == [((0, 0), None), ((1, 1), None)]
+    assert unit_of(plan) == "die"
+
+
+def test_expansion_is_the_same_every_time() -> None:
+    assert expand(plan_of(kind="characterise"), LAB) == expand(plan_of(kind="characterise"), LAB)
+
+
+def test_a_submitted_plan_is_queued_and_registers_its_wafer(store: Store) -> None:
+    run = submit_plan(store, LAB, plan_of(kind="read", kernels=[1]), "anna")
+    assert (run.total, run.unit, run.plan["kernels"]) == (4, "kernel", [1])
+    assert store.wafer("W1").dies == LAB.wafer.dies
+    assert store.next_queued() == run
+
+
+def test_a_key_is_honoured_and_bound_to_the_plan(store: Store) -> None:
+    first = submit_plan(store, LAB, plan_of(kind="read"), "anna", "key")
+    assert submit_plan(store, LAB, plan_of(kind="read"), "anna", "key").id == first.id
+    with pytest.raises(KeyConflict):
+        submit_plan(store, LAB, plan_of(kind="read", averages=2), "anna", "key")
+
+
+def test_a_plan_beyond_a_limit_queues_nothing(store: Store) -> None:
+    with pytest.raises(PlanRefused, match="read_volts is 9"):
+        submit_plan(store, LAB, plan_of(kind="read", read_volts=9), "anna")
+    assert store.runs() == []
+    assert store.wafers() == []
+
+
+def test_a_dry_run_tells_and_queues_nothing(store: Store) -> None:
+    told = dry_run(LAB, plan_of(kind="characterise", dies=[[0, 0], [1, 1]]))
+    assert told["route"] == [[0, 0], [1, 1]]
+    assert (told["touchdowns"], told["steps"], told["unit"], told["pulses_per_junction_at_most"]) == (2, 4, "kernel", 10)
+    assert told["duration_s"] > dry_run(LAB, plan_of(kind="read", dies=[[0, 0], [1, 1]]))["duration_s"] > 0
+    with pytest.raises(PlanRefused, match=r"die \(9, 9\)"):
+        dry_run(LAB, plan_of(kind="read", dies=[[9, 9]]))
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((2, 25, 25), np.int64), "target is int64"),
+        (np.zeros((2, 25, 24), np.uint8), r"not uint8 \(2, 25, 25\)"),
+        (np.full((2, 25, 25), 7, np.uint8), "target holds 7"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_refused_at_submission(store: Store, array: np.ndarray, says: str) -> None:
+    target = {"object": store.put_object(npy_bytes(array))}
+    with pytest.raises(PlanRefused, match=says):
+        submit_plan(store, LAB, plan_of(kind="program", target=target), "anna")
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((3, 26), np.float32), "1 to 25 lines"),
+        (np.zeros((3, 25)), "float64"),
+        (np.zeros((0, 25), np.float32), r"\(0, 25\)"),
+        (np.full((1, 25), 1.5, np.float32), r"reaches 1\.5"),
+        (np.full((1, 25), np.nan, np.float32), "reaches nan"),
+    ],
+)
+def test_inputs_that_cannot_be_applied_are_refused_at_submission(store: Store, array: np.ndarray, says: str) -> None:
+    inputs = {"object": store.put_object(npy_bytes(array))}
+    with pytest.raises(PlanRefused, match=says):
+        submit_plan(store, LAB, plan_of(kind="vmm", inputs=inputs), "anna")
+
+
+def test_an_object_that_is_missing_or_no_array_is_refused_at_submission(store: Store) -> None:
+    with pytest.raises(PlanRefused, match="is not in the store"):
+        submit_plan(store, LAB, plan_of(kind="vmm", inputs={"object": "0" * 64}), "anna")
+    with pytest.raises(PlanRefused, match="is not an npy array"):
+        submit_plan(store, LAB, plan_of(kind="vmm", inputs={"object": store.put_object(b"text")}), "anna")

@@ -1,0 +1,154 @@
+"""The second net: emergency stops, resets, and a worker that falls silent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hil.model.runs import RunState
+from hil.runs.heart import STALE_S, Heart
+from hil.runs.watchdog import Watchdog
+from hil.store.protocol import Store
+from tests.hil.runs.helpers import plan_of
+from tests.hil.runs.simulated_lab import SimulatedLab
+from tests.hil.runs.threads import Service
+from tests.support.waiting import until
+
+
+class HandTime:
+    """Seconds that pass only when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[SimulatedLab]:
+    with SimulatedLab(tmp_path, dies=8) as running:
+        yield running
+
+
+def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store, watchdog=True) as service:
+        run = service.submit(plan_of(kind="characterise", max_pulses=20))
+        waiting = service.submit(plan_of(kind="read", dies=[(0, 0)]))
+        service.underway(run)
+        store.latch_estop("anna", "smoke")
+        until(lambda: (store.station().estop or {}).get("outcome") is not None)
+        estop = store.station().estop
+        assert estop is not None
+        assert estop["outcome"] == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+        assert lab.is_safe()
+        aborted = service.ended(run)
+        assert (aborted.state, aborted.error) == (RunState.ABORTED, "emergency stop by anna: smoke")
+        assert store.run(waiting.id).state is RunState.QUEUED
+        assert store.station().held is None
+        store.clear_estop("anna")
+        assert service.ended(waiting).state is RunState.FINISHED, "after the reset the queue goes on"
+    assert store.station().may_be_on is None
+
+
+def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: Store) -> None:
+    dog = Watchdog(lab.config, store)
+    lab.world.touch((0, 0))
+    store.latch_estop("anna", "smoke")
+    dog.look()
+    assert lab.is_safe()
+    assert (store.station().estop or {})["outcome"]["prober"] == "safe"
+
+
+def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_path: Path, store: Store) -> None:
+    time = HandTime()
+    with SimulatedLab(tmp_path) as first:
+        lab = first.config
+        ports = [int(section.address.rstrip(":SOCKET").rsplit(":", 1)[-1]) for section in (lab.prober, lab.smu, lab.crossbar)]
+    dog = Watchdog(lab, store, time)
+    store.latch_estop("anna", "smoke")
+    dog.look()
+    outcome = (store.station().estop or {})["outcome"]
+    assert str(ports[1]) in outcome["smu"]
+    assert store.station().may_be_on is not None
+    with SimulatedLab(tmp_path, ports=ports):
+        time.seconds += 5
+        dog.look()
+        assert (store.station().estop or {})["outcome"] == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+        assert store.station().may_be_on is None
+
+
+def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store) -> None:
+    dog = Watchdog(lab.config, store)
+    store.latch_estop("anna", "smoke")
+    dog.look()
+    assert lab.controller_state() == "ESTOPPED"
+    store.clear_estop("anna")
+    dog.look()
+    assert lab.controller_state() == "SAFE"
+
+
+def test_a_silent_worker_is_made_up_for_once_and_only_after_the_limit(lab: SimulatedLab, store: Store) -> None:
+    time = HandTime()
+    dog = Watchdog(lab.config, store, time)
+    lab.world.touch((0, 0))
+    store.heartbeat()
+    dog.look()
+    time.seconds += STALE_S - 0.1
+    dog.look()
+    assert lab.world.needles.touching
+    assert dog.guarding
+    time.seconds += 0.2
+    dog.look()
+    assert lab.is_safe()
+    assert not dog.guarding
+    notes = [event.payload["what"] for event in store.events() if event.kind == "station"]
+    assert notes == ["worker_silent"]
+
+
+def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, store: Store) -> None:
+    time = HandTime()
+    dog = Watchdog(lab.config, store, time)
+    store.heartbeat()
+    dog.look()
+    lab.world.touch((0, 0))
+    store.end_heartbeat()
+    dog.look()
+    time.seconds += 60
+    dog.look()
+    assert not dog.guarding
+    assert lab.world.needles.touching, "nobody's business"
+
+
+def test_a_heartbeat_of_yesterday_is_no_worker_of_today(lab: SimulatedLab, store: Store) -> None:
+    store.heartbeat()
+    time = HandTime()
+    dog = Watchdog(lab.config, store, time)
+    dog.look()
+    time.seconds += 60
+    dog.look()
+    assert not dog.guarding
+
+
+def test_a_main_loop_that_hangs_falls_silent(store: Store) -> None:
+    idle_s = 0.0
+    with Heart(store, lambda: idle_s, patience_s=1.0):
+        until(lambda: store.station().heartbeat_at is not None)
+        idle_s = 2.0
+        first = _settled(store)
+        assert store.station().heartbeat_at == first
+        idle_s = 0.0
+        until(lambda: store.station().heartbeat_at != first)
+    assert store.station().heartbeat_at is None
+
+
+def _settled(store: Store) -> str | None:
+    """The last beat: two looks, more than a beat apart, that agree."""
+    seen: list[str | None] = []
+
+    def same() -> bool:
+        seen.append(store.station().heartbeat_at)
+        return len(seen) > 400 and len(set(seen[-400:])) == 1
+
+    until(same, 20)
+    return seen[-1]

@@ -1,0 +1,158 @@
+"""The worker against the simulated lab: runs from the queue to their end, and everything that can come between."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hil.model.runs import RunState
+from hil.store.protocol import Store
+from tests.hil.runs.helpers import plan_of
+from tests.hil.runs.simulated_lab import SimulatedLab
+from tests.hil.runs.threads import Service
+from tests.support.waiting import until
+
+LONG = plan_of(kind="characterise", max_pulses=20)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[SimulatedLab]:
+    with SimulatedLab(tmp_path, dies=8) as running:
+        yield running
+
+
+def _events(store: Store, run_id: str, kind: str) -> list[dict[str, object]]:
+    return [event.payload for event in store.events(run_id=run_id, limit=10_000) if event.kind == kind]
+
+
+def test_a_run_goes_from_the_queue_to_finished_and_the_store_knows_everything(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store) as service:
+        run = service.ended(service.submit(plan_of(kind="characterise")))
+        assert (run.state, run.done, run.total, run.error) == (RunState.FINISHED, 32, 32, None)
+        until(lambda: store.station().snapshot.get("die_in_contact", "unset") is None)
+    maps = store.newest_maps("W1", "defects")
+    assert [(each.die[1], each.die[0]) for each in maps] == sorted((y, x) for x, y in lab.config.wafer.dies)
+    assert [payload["done"] for payload in _events(store, run.id, "step")] == list(range(1, 33))
+    assert len(_events(store, run.id, "map")) == 3 * 8
+    assert len(_events(store, run.id, "contact")) == 8
+    # Four commands a kernel at the least: two pulses, two readings.
+    assert run.wires["crossbar"]["sent"] >= 32 * 4
+    assert run.wires["smu"]["sent"] >= 8
+    assert run.wires["prober"]["sent"] >= 8 * 3
+    assert lab.is_safe()
+    assert store.station().heartbeat_at is None
+    assert lab.world.damage == []
+
+
+def test_a_paused_run_is_safe_and_goes_on_where_it_stopped(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store) as service:
+        run = service.submit(LONG)
+        service.underway(run)
+        store.want(run.id, "pause")
+        paused = service.reached(run, RunState.PAUSED)
+        assert 0 < paused.done < paused.total
+        assert lab.is_safe()
+        store.want(run.id, "resume")
+        finished = service.ended(run)
+    assert (finished.state, finished.done) == (RunState.FINISHED, 32)
+    indices = [payload["index"] for payload in _events(store, run.id, "step")]
+    assert indices == list(range(32)), "every step once, in order"
+    assert finished.wires["crossbar"]["sent"] > paused.wires["crossbar"]["sent"] > 0, "wires add up over both sessions"
+    assert len(store.newest_maps("W1", "defects")) == 8
+
+
+def test_an_aborted_run_is_safe_keeps_what_it_measured_and_lets_the_next_one_go(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store) as service:
+        run, following = service.submit(LONG), service.submit(plan_of(kind="contact_check", dies=[(0, 0)]))
+        service.underway(run, 5)
+        store.want(run.id, "abort")
+        assert service.ended(run).state is RunState.ABORTED
+        assert len(store.newest_maps("W1", "conductance", "P")) >= 1
+        assert service.ended(following).state is RunState.FINISHED
+
+
+def test_told_to_stop_the_worker_makes_safe_and_marks_the_run_interrupted(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store) as service:
+        run = service.submit(LONG)
+        service.underway(run)
+    stopped = store.run(run.id)
+    assert (stopped.state, stopped.error) == (RunState.INTERRUPTED, "the service was told to stop")
+    assert lab.is_safe()
+    with Service(lab.config, store) as service:
+        store.want(run.id, "resume")
+        assert service.ended(run).state is RunState.FINISHED
+    assert [payload["index"] for payload in _events(store, run.id, "step")] == list(range(32))
+
+
+def test_a_failure_of_the_run_is_told_in_words_and_holds_the_queue(lab: SimulatedLab, store: Store) -> None:
+    lab.world.needles.dirt_ohms = 1e6
+    with Service(lab.config, store) as service:
+        run, waiting = service.submit(plan_of(kind="read")), service.submit(plan_of(kind="contact_check", dies=[(0, 0)]))
+        failed = service.ended(run)
+        assert failed.state is RunState.FAILED
+        assert failed.error is not None
+        assert "3 dies in a row without contact, limit 3" in failed.error
+        assert "Traceback" not in failed.error
+        assert store.station().held == f"run {run.id} failed: {failed.error}"
+        assert store.run(waiting.id).state is RunState.QUEUED
+        lab.world.needles.dirt_ohms = 0.0
+        store.release_queue("anna")
+        assert service.ended(waiting).state is RunState.FINISHED
+    assert store.newest_maps("W1", "conductance") == []
+
+
+def test_instruments_that_are_away_are_named_and_found_again(tmp_path: Path, store: Store) -> None:
+    with SimulatedLab(tmp_path) as gone:
+        lab = gone.config
+        ports = [int(section.address.rstrip(":SOCKET").rsplit(":", 1)[-1]) for section in (lab.prober, lab.smu, lab.crossbar)]
+    with Service(lab, store) as service:
+        until(lambda: store.station().snapshot.get("error") is not None, 20)
+        assert store.station().snapshot["instruments"]["smu"]["connected"] is False
+        assert str(ports[1]) in store.station().snapshot["error"]
+        assert store.station().may_be_on is not None, "an SMU nobody can reach may be on"
+        failed = service.ended(service.submit(plan_of(kind="read")))
+        assert failed.state is RunState.FAILED
+        assert failed.error is not None
+        assert str(ports[1]) in failed.error
+        with SimulatedLab(tmp_path, ports=ports):
+            until(lambda: store.station().snapshot.get("error", "unset") is None, 20)
+            assert store.station().may_be_on is None
+            store.release_queue("anna")
+            assert service.ended(service.submit(plan_of(kind="read"))).state is RunState.FINISHED
+            service.stop()
+
+
+def test_instruments_that_vanish_in_the_middle_fail_the_run_with_their_name(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store) as service:
+        run = service.submit(LONG)
+        service.underway(run)
+        lab.shut_down()
+        failed = service.ended(run)
+        assert failed.state is RunState.FAILED
+        assert failed.error is not None
+        assert "Traceback" not in failed.error
+        assert "127.0.0.1" in failed.error or "smu" in failed.error
+        assert store.station().held is not None
+        assert store.station().may_be_on is not None
+        until(lambda: store.station().snapshot["instruments"]["prober"]["connected"] is False, 20)
+
+
+def test_a_plan_that_lab_toml_forbids_by_now_fails_before_anything_moves(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store) as early:
+        until(lambda: bool(store.station().snapshot))
+        early.stop()
+        run = early.submit(plan_of(kind="read", read_volts=0.2))
+    with Service(lab.changed(read_volts=0.1), store) as service:
+        failed = service.ended(run)
+    assert failed.error is not None
+    assert "read_volts is 0.2" in failed.error
+    assert lab.world.needles.touchdowns == 0
+
+
+def test_the_station_is_made_safe_before_anything_else(lab: SimulatedLab, store: Store) -> None:
+    lab.world.touch((0, 0))
+    lab.world.set_output(True, 0.1)
+    assert not lab.is_safe()
+    with Service(lab.config, store):
+        until(lambda: store.station().heartbeat_at is not None, 20)
+        assert not lab.world.needles.touching

@@ -1,0 +1,59 @@
+"""Worker and watchdog in threads of the test: everything real but the process around them."""
+
+import os
+import threading
+from types import TracebackType
+from typing import Self
+
+from hil.model.lab import LabConfig
+from hil.model.plans import Plan
+from hil.model.runs import ENDED, RunState
+from hil.runs.stops import Stops
+from hil.runs.submit import submit_plan
+from hil.runs.watchdog import Watchdog, watch
+from hil.runs.worker import serve
+from hil.store.protocol import Store
+from hil.store.records import RunRecord
+from tests.support.waiting import until
+
+
+class Service:
+    """A worker, and a watchdog if asked for, on the test's own store."""
+
+    def __init__(self, lab: LabConfig, store: Store, watchdog: bool = False) -> None:
+        self.lab, self.store = lab, store
+        self.stops = [Stops(store, os.getppid()) for _ in range(1 + watchdog)]
+        self._threads = [threading.Thread(target=serve, args=[lab, store, self.stops[0]])]
+        if watchdog:
+            self._threads.append(threading.Thread(target=lambda: watch(Watchdog(lab, store), self.stops[1])))
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """As SIGTERM does."""
+        for stops, thread in zip(self.stops, self._threads, strict=True):
+            stops.signal()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def submit(self, plan: Plan) -> RunRecord:
+        return submit_plan(self.store, self.lab, plan, "anna")
+
+    def ended(self, run: RunRecord) -> RunRecord:
+        """The run when it has ended."""
+        return self.reached(run, *ENDED)
+
+    def reached(self, run: RunRecord, *states: RunState) -> RunRecord:
+        until(lambda: self.store.run(run.id).state in states, 30)
+        return self.store.run(run.id)
+
+    def underway(self, run: RunRecord, steps: int = 2) -> None:
+        """Some steps are done and more are to come."""
+        until(lambda: self.store.run(run.id).done >= steps, 30)
+        assert self.store.run(run.id).state is RunState.RUNNING

@@ -1,0 +1,63 @@
+"""A checkpoint remembers the maps it was made for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hil.training.checkpoint import load_checkpoint, save_checkpoint
+from hil.training.crossbar import fresh_network
+from hil.training.errors import MapsError, TrainingError
+from hil.training.trainer import generator
+from hil.training.wafer import MeasuredWafer
+
+
+@pytest.fixture
+def file(measured: MeasuredWafer, tmp_path: Path) -> Path:
+    networks = {
+        "software": fresh_network(generator(0, "a")),
+        "hardware-aware": fresh_network(generator(0, "b")).repeated(len(measured.dies)),
+    }
+    file = tmp_path / "networks.safetensors"
+    save_checkpoint(file, networks, measured, {"seed": 0, "etags": {"P": '"abc"'}})
+    return file
+
+
+def test_networks_and_facts_come_back_as_they_were(file: Path, measured: MeasuredWafer) -> None:
+    loaded = load_checkpoint(file)
+    assert list(loaded.networks) == ["software", "hardware-aware"]
+    assert torch.equal(loaded.networks["software"].layers[0].latent, fresh_network(generator(0, "a")).layers[0].latent)
+    assert loaded.networks["hardware-aware"].copies == len(measured.dies)
+    assert loaded.facts == {"seed": 0, "etags": {"P": '"abc"'}}
+
+
+def test_the_maps_of_the_training_are_accepted(file: Path, measured: MeasuredWafer) -> None:
+    load_checkpoint(file).check_maps(measured)
+    load_checkpoint(file).check_maps(measured.take([3, 1]))
+
+
+def test_one_other_reading_is_refused_and_its_die_named(file: Path, measured: MeasuredWafer) -> None:
+    siemens = measured.siemens_p.copy()
+    siemens[2, 5, 6, 7] *= 1.001
+    x, y = measured.dies[2]
+    with pytest.raises(MapsError, match=rf"die \({x},{y}\).*train again"):
+        load_checkpoint(file).check_maps(replace(measured, siemens_p=siemens))
+
+
+def test_a_die_never_trained_on_is_refused(file: Path, measured: MeasuredWafer) -> None:
+    elsewhere = replace(measured, dies=((40, 40), *measured.dies[1:]))
+    with pytest.raises(MapsError, match=r"die \(40,40\).*never seen in training"):
+        load_checkpoint(file).check_maps(elsewhere)
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no readable checkpoint"):
+        load_checkpoint(tmp_path / "absent.safetensors")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(TrainingError, match="no readable checkpoint"):
+        load_checkpoint(tmp_path / "text")
+    save_file({"x": torch.zeros(1)}, tmp_path / "foreign")
+    with pytest.raises(TrainingError, match="format None"):
+        load_checkpoint(tmp_path / "foreign")

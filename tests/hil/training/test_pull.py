@@ -1,0 +1,38 @@
+"""Maps for training come over HTTP, from the real service."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.client import LabClient
+from hil.training.errors import MapsError
+from hil.training.run import pull
+from tests.support.service import put_conductance, put_defects, running_run, served, some_codes, some_siemens
+
+
+def test_only_dies_with_both_states_and_a_defect_map_are_pulled(tmp_path: Path) -> None:
+    with served(tmp_path) as service, LabClient(service.url, service.token()) as lab:
+        run = running_run(service.store)
+        for seed, die in enumerate([(1, 0), (-3, 0), (0, 0)], start=1):
+            put_conductance(service.store, run, die, seed=seed, state="P")
+            if die != (0, 0):
+                put_conductance(service.store, run, die, seed=10 + seed, state="AP")
+            put_defects(service.store, run, die, seed=seed)
+        pulled = pull(lab, "W1")
+        assert pulled.measured.dies == ((-3, 0), (1, 0))
+        assert np.array_equal(pulled.measured.siemens_p, np.stack([some_siemens(2), some_siemens(1)]), equal_nan=True)
+        assert np.array_equal(pulled.measured.siemens_ap, np.stack([some_siemens(12), some_siemens(11)]), equal_nan=True)
+        assert np.array_equal(pulled.measured.codes, np.stack([some_codes(2), some_codes(1)]))
+        assert pulled.etags["P"] == lab.conductance("W1", state="P").etag
+        assert len(set(pulled.etags.values())) == 3
+        assert pulled.simulated
+        assert "20261122" in pulled.origin
+
+
+def test_a_wafer_without_a_complete_die_says_which_run_is_missing(tmp_path: Path) -> None:
+    with served(tmp_path) as service, LabClient(service.url, service.token()) as lab:
+        run = running_run(service.store)
+        put_conductance(service.store, run, (0, 0), state="P")
+        with pytest.raises(MapsError, match="characterise"):
+            pull(lab, "W1")
