@@ -166,12 +166,13 @@ class Station(BaseModel):
     die_in_contact: DieIndex | None
     smu_output_on: bool | None
     crossbar: dict[str, Any] | None
+    prober: dict[str, Any] | None
     contact_trend: list[dict[str, Any]] = Field(description="latest contact measurements, oldest first: die, ohms, touchdowns")
     limits: dict[str, float]
     interlocks: Interlocks
     queue: Queue
     heartbeat_at: Time | None
-    snapshot: dict[str, Any] = Field(description="all the worker published")
+    error: str | None = Field(description="why the worker has no instruments, or null")
 
 
 class EventBody(BaseModel):

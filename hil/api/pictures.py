@@ -10,7 +10,6 @@ from hil.api.etags import none_match, strong
 from hil.api.resources import map_headers
 from hil.api.views import origin_header
 from hil.model.maps import from_npy_bytes
-from hil.report.maps import conductance_png, defects_png
 from hil.store.protocol import Store
 from hil.store.records import MapRecord
 
@@ -31,6 +30,9 @@ async def answer_picture(request: Request, services: Services, record: MapRecord
 
 def draw(store: Store, record: MapRecord) -> bytes:
     """The title says whether the map was measured or simulated: a picture travels without its headers."""
+    # Only here: the plotting library takes as long to import as all the rest of the service.
+    from hil.report.maps import conductance_png, defects_png
+
     array = from_npy_bytes(store.get_object(record.object))
     x, y = record.die
     what = "defects" if record.kind == "defects" else f"conductance {record.state}"

@@ -49,7 +49,8 @@ def map_headers(records: Sequence[MapRecord]) -> dict[str, str]:
 
 def one_map(record: MapRecord) -> ArrayResource:
     row = _row(record)
-    return ArrayResource(record.id, (row,), tuple(row.objects), headers={**map_headers([record]), "Lab-Map-Id": record.id})
+    headers = {**map_headers([record]), "Lab-Map-Id": record.id, **({"Lab-State": record.state} if record.state else {})}
+    return ArrayResource(record.id, (row,), tuple(row.objects), headers=headers)
 
 
 def part_of_map(record: MapRecord, name: str, sha256: str) -> ArrayResource:

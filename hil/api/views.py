@@ -107,6 +107,7 @@ def station_view(record: StationRecord, lab: LabConfig, runs: Sequence[RunRecord
         die_in_contact=seen.get("die_in_contact"),
         smu_output_on=seen.get("smu_output_on"),
         crossbar=seen.get("crossbar"),
+        prober=seen.get("prober"),
         contact_trend=seen.get("contact_trend") or [],
         limits=lab.limits.model_dump(),
         interlocks=Interlocks(estop=estop_view(record.estop), may_be_on=record.may_be_on, worker_alive=worker_alive(record, now)),
@@ -116,7 +117,7 @@ def station_view(record: StationRecord, lab: LabConfig, runs: Sequence[RunRecord
             queued=[run.id for run in reversed(runs) if run.state is RunState.QUEUED],
         ),
         heartbeat_at=record.heartbeat_at,
-        snapshot=dict(seen),
+        error=seen.get("error"),
     )
 
 

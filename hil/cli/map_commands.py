@@ -55,9 +55,10 @@ def show_map(
         if png is not None:
             png.write_bytes(lab.picture(newest.map_id))
     figures = _defect_figures(newest.array) if kind == "defects" else _conductance_figures(newest.array)
-    head = {"wafer": wafer, "x": x, "y": y, "kind": kind, "map_id": newest.map_id}
+    head = {"wafer": wafer, "x": x, "y": y, "kind": kind, "state": newest.state, "map_id": newest.map_id}
     head |= {"measured_at": newest.measured_at, "origin": str(newest.origin)}
-    lines = [f"{wafer} ({x}, {y}) {kind}, {newest.measured_at}, {newest.origin}", *_lines(figures)]
+    what = f"{kind} {newest.state}" if newest.state else kind
+    lines = [f"{wafer} ({x}, {y}) {what}, {newest.measured_at}, {newest.origin}", *_lines(figures)]
     emit(as_json, {**head, **figures}, "\n".join([*lines, *([f"picture: {png}"] if png else [])]))
 
 

@@ -20,7 +20,9 @@ def check(lab: Lab = Path("lab.toml"), as_json: AsJson = False) -> None:
     from hil.station.emergency import check_lab
 
     results = check_lab(load_lab(lab))
-    rows = [["ok" if result.ok else "FAILED", result.instrument, result.address, result.text] for result in results]
+    rows = [
+        ["ok", each.instrument, f"{each.text} at {each.address}"] if each.ok else ["FAILED", each.instrument, each.text] for each in results
+    ]
     emit(as_json, [asdict(result) for result in results], aligned(rows))
     if not all(result.ok for result in results):
         raise typer.Exit(1)

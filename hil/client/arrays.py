@@ -52,10 +52,14 @@ class DefectStack:
 
 @dataclass(frozen=True)
 class DieMap:
-    """One map. array: (kernels, rows, columns), float32 siemens of a conductance map, uint8 codes of a defect map."""
+    """One map. array: (kernels, rows, columns), float32 siemens of a conductance map, uint8 codes of a defect map.
+
+    state: what was written before a conductance map was read; None for a defect map.
+    """
 
     array: NDArray[Any]
     map_id: str
+    state: str | None
     etag: str
     origin: Origin
     measured_at: str | None
@@ -94,7 +98,7 @@ def defect_stack(response: httpx.Response) -> DefectStack:
 
 
 def die_map(response: httpx.Response) -> DieMap:
-    return DieMap(array_of(response), response.headers.get("lab-map-id", ""), **_common(response))
+    return DieMap(array_of(response), response.headers.get("lab-map-id", ""), response.headers.get("lab-state"), **_common(response))
 
 
 def _common(response: httpx.Response) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Heart:
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
 
     def __enter__(self) -> Self:
+        # At once and here: from now on the watchdog knows that somebody has the station.
+        self._store.heartbeat()
         self._thread.start()
         return self
 
@@ -38,10 +40,8 @@ class Heart:
             self._store.end_heartbeat()
 
     def _beat(self) -> None:
-        while True:
+        while not self._ended.wait(BEAT_S):
             if self._idle_s() < self._patience_s:
                 # A store that cannot be written raises the alarm by itself: the watchdog hears the silence.
                 with suppress(StoreError):
                     self._store.heartbeat()
-            if self._ended.wait(BEAT_S):
-                return

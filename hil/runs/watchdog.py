@@ -9,13 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from drivers.errors import DriverError
 from hil.model.lab import LabConfig, LabConfigError, load_lab
 from hil.runs.bench import note_outcome
 from hil.runs.heart import STALE_S
 from hil.runs.stops import Stops
-from hil.runs.worker import parse
+from hil.runs.worker import LOCK_NAME, parser_of
 from hil.station.emergency import clear_emergency, stop_everything
 from hil.station.errors import StationError
 from hil.store import open_store
@@ -26,13 +29,16 @@ _log = logging.getLogger(__name__)
 
 POLL_S = 0.02
 RETRY_S = 2.0
+NEWCOMER_S = 0.5
+"""What a new worker may take from having the lock to its first heartbeat."""
 
 
 class Watchdog:
-    """monotonic: seconds. Call `look` often; each call acts on what it finds."""
+    """lock: of the worker. monotonic: seconds. Call `look` often; each call acts on what it finds."""
 
-    def __init__(self, lab: LabConfig, store: Store, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lab: LabConfig, store: Store, lock: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._lab, self._store, self._monotonic = lab, store, monotonic
+        self._lock = FileLock(lock, timeout=0)
         self._changes = store.changes()
         self._record = store.station()
         # A heartbeat from before our time says nothing about a worker of today.
@@ -57,7 +63,6 @@ class Watchdog:
         self._stop_if_latched(self._record)
         self._clear_if_reset(self._record)
         if self._armed and self._monotonic() - self._beaten_at > STALE_S:
-            self._armed = False
             self._end_silence()
         self._tell_silence()
 
@@ -91,9 +96,18 @@ class Watchdog:
             self._store.note("not_cleared", f"the controller's emergency stop could not be cleared: {error}; reset again")
 
     def _end_silence(self) -> None:
+        """With the lock, so that no new worker takes up the station meanwhile; without it if the silent one still has it."""
+        try:
+            with self._lock:
+                self._stand_in()
+        except Timeout:
+            if self._monotonic() - self._beaten_at > STALE_S + NEWCOMER_S:
+                self._stand_in()
+
+    def _stand_in(self) -> None:
+        self._armed = False
         _log.error("the worker has been silent for %.1f s; making the station safe", STALE_S)
         self._silence = stop_everything(self._lab, latch=False)
-        self._tell_silence()
 
     def _tell_silence(self) -> None:
         """After the deed: a worker frozen in the middle of a write keeps everybody else from writing."""
@@ -105,7 +119,7 @@ class Watchdog:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 when told to go, 2 when it could not begin."""
-    options = parse(arguments, __doc__)
+    options = parser_of(__doc__).parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s watchdog %(levelname)s %(message)s", stream=sys.stderr)
     try:
         lab = load_lab(options.lab)
@@ -117,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Ctrl-C goes to the whole group: the worker stops by it, and the watchdog sees that it does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stops.signal)
-    watch(Watchdog(lab, store), stops)
+    watch(Watchdog(lab, store, options.data / LOCK_NAME), stops)
     store.close()
     return 0
 

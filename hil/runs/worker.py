@@ -26,13 +26,15 @@ from hil.store.shelf import utc_now
 _log = logging.getLogger(__name__)
 
 IDLE_S = 0.05
-_LOCK_S = 5.0
-"""How long a predecessor may take to leave."""
+LOCK_NAME = "worker.lock"
+"""Held, in the data directory, by whoever has the station: the worker for its life, the watchdog while it stands in for one."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 after an orderly stop, 2 when it could not begin."""
-    options = parse(arguments, __doc__)
+    parser = parser_of(__doc__)
+    parser.add_argument("--lock-s", type=float, default=10.0, help="how long a predecessor may take to leave, s")
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s", stream=sys.stderr)
     try:
         lab = load_lab(options.lab)
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stops.signal)
     try:
-        with FileLock(options.data / "worker.lock", timeout=_LOCK_S):
+        with FileLock(options.data / LOCK_NAME, timeout=options.lock_s):
             serve(lab, store, stops)
     except Timeout:
         print(f"worker: another worker uses {options.data}; stop that service first", file=sys.stderr)  # noqa: T201
@@ -59,10 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(lab: LabConfig, store: Store, stops: Stops) -> None:
     """Until told to stop."""
-    begin(lab, store)
-    bench = Bench(lab, store, stops)
-    conductor = Conductor(lab, store, bench, stops, utc_now)
     with Heart(store, stops.idle_s, patience_s(lab)):
+        begin(lab, store)
+        bench = Bench(lab, store, stops)
+        conductor = Conductor(lab, store, bench, stops, utc_now)
         try:
             while stops.leaving() is None:
                 _turn(store, bench, conductor, stops)
@@ -90,13 +92,13 @@ def _turn(store: Store, bench: Bench, conductor: Conductor, stops: Stops) -> Non
         conductor.perform(run)
 
 
-def parse(arguments: list[str] | None, description: str | None) -> argparse.Namespace:
+def parser_of(description: str | None) -> argparse.ArgumentParser:
     """lab, data, parent: the command line that worker and watchdog share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--lab", type=Path, required=True, help="lab.toml")
     parser.add_argument("--data", type=Path, required=True, help="the store's directory")
     parser.add_argument("--parent", type=int, default=os.getppid(), help="process whose end ends this one")
-    return parser.parse_args(arguments)
+    return parser
 
 
 if __name__ == "__main__":

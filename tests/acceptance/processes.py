@@ -120,6 +120,7 @@ class Service(Process):
 
     def __init__(self, lab: Path, data: Path, name: str = "serve") -> None:
         data.mkdir(parents=True, exist_ok=True)
+        self._clients: list[LabClient] = []
         self.url = f"http://127.0.0.1:{free_port()}"
         port = self.url.rsplit(":", 1)[1]
         super().__init__([HIL, "serve", "--lab", str(lab), "--data", str(data), "--port", port], data.parent / f"{name}.log")
@@ -141,7 +142,14 @@ class Service(Process):
             return False
 
     def client(self) -> LabClient:
-        return LabClient(self.url, token=self.token)
+        """A client of its own (one per thread), closed with the service."""
+        self._clients.append(LabClient(self.url, token=self.token))
+        return self._clients[-1]
+
+    def __exit__(self, *error: object) -> None:
+        for client in self._clients:
+            client.close()
+        super().__exit__(*error)
 
 
 def hil(*arguments: str, environment: dict[str, str] | None = None, within_s: float = 60) -> subprocess.CompletedProcess[str]:

@@ -41,6 +41,7 @@ def says(done: object, *words: str) -> None:
 
 
 def test_an_unknown_die(http: httpx.Client, environment: dict[str, str]) -> None:
+    assert http.put("/api/v1/wafers/W1", json={}).status_code in (200, 201)
     answer = http.get("/api/v1/dies/W1/-99/99/defects")
     assert answer.status_code == 404
     assert "-99" in problem(answer)
@@ -68,7 +69,7 @@ def test_an_over_limit_voltage(http: httpx.Client) -> None:
         (b'{"kind": "read", "wafer": "W1", "read_volts": NaN}', "NaN"),
         (b'{"kind": "read", "wafer": "../etc", "read_volts": 0.1}', "wafer"),
         (b'{"kind": "read"', "JSON"),
-        (b"[]", "kind"),
+        (b"[]", "dictionary"),
     ],
 )
 def test_a_malformed_plan(http: httpx.Client, body: bytes, word: str) -> None:

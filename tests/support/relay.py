@@ -55,7 +55,8 @@ class Relay:
         self._start(self._pump, lambda: _receive(upstream), lambda data: os.write(master, data), "to_host")
 
     def cut(self) -> None:
-        for each in self._sockets:
+        # A copy: whoever connects again after the first one is gone is not cut.
+        for each in tuple(self._sockets):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 

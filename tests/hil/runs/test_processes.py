@@ -126,9 +126,11 @@ def test_when_everything_is_killed_the_next_start_makes_safe_before_anything_els
     first = Supervisor(lab.toml, tmp_path / "data")
     first.start()
     run = _underway(store, lab)
-    first._stopping.set()
-    for process in _ours(tmp_path).values():
+    children = _ours(tmp_path)
+    assert set(children) == {"worker", "watchdog"}
+    for process in children.values():
         process.kill()
+    first.stop(0)
     announced = {record.id for record in store.maps_of_run(run.id)}
     supervisor.start()
     until(lambda: store.run(run.id).state is RunState.INTERRUPTED, STARTED_S)
@@ -152,7 +154,7 @@ def test_a_second_worker_on_the_same_data_is_turned_away(lab: SimulatedLab, stor
     from filelock import FileLock
 
     with FileLock(tmp_path / "data" / "worker.lock"):
-        command = [sys.executable, "-m", "hil.runs.worker", "--lab", str(lab.toml), "--data", str(tmp_path / "data")]
+        command = [sys.executable, "-m", "hil.runs.worker", "--lab", str(lab.toml), "--data", str(tmp_path / "data"), "--lock-s", "0.1"]
         turned_away = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert turned_away.returncode == 2
     assert "another worker uses" in turned_away.stderr

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from hil.model.runs import RunState
 from hil.runs.heart import STALE_S, Heart
-from hil.runs.watchdog import Watchdog
+from hil.runs.watchdog import NEWCOMER_S, Watchdog
+from hil.runs.worker import LOCK_NAME
 from hil.store.protocol import Store
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
@@ -27,12 +29,17 @@ class HandTime:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[SimulatedLab]:
-    with SimulatedLab(tmp_path, dies=8) as running:
+    with SimulatedLab(tmp_path, dies=4) as running:
         yield running
 
 
-def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: SimulatedLab, store: Store) -> None:
-    with Service(lab.config, store, watchdog=True) as service:
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / LOCK_NAME
+
+
+def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: SimulatedLab, store: Store, lock: Path) -> None:
+    with Service(lab.config, store, watchdog=lock) as service:
         run = service.submit(plan_of(kind="characterise", max_pulses=20))
         waiting = service.submit(plan_of(kind="read", dies=[(0, 0)]))
         service.underway(run)
@@ -51,8 +58,8 @@ def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: 
     assert store.station().may_be_on is None
 
 
-def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: Store) -> None:
-    dog = Watchdog(lab.config, store)
+def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: Store, lock: Path) -> None:
+    dog = Watchdog(lab.config, store, lock)
     lab.world.touch((0, 0))
     store.latch_estop("anna", "smoke")
     dog.look()
@@ -60,12 +67,12 @@ def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: St
     assert (store.station().estop or {})["outcome"]["prober"] == "safe"
 
 
-def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_path: Path, store: Store) -> None:
+def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_path: Path, store: Store, lock: Path) -> None:
     time = HandTime()
     with SimulatedLab(tmp_path) as first:
         lab = first.config
         ports = [int(section.address.rstrip(":SOCKET").rsplit(":", 1)[-1]) for section in (lab.prober, lab.smu, lab.crossbar)]
-    dog = Watchdog(lab, store, time)
+    dog = Watchdog(lab, store, lock, time)
     store.latch_estop("anna", "smoke")
     dog.look()
     outcome = (store.station().estop or {})["outcome"]
@@ -78,8 +85,8 @@ def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_pat
         assert store.station().may_be_on is None
 
 
-def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store) -> None:
-    dog = Watchdog(lab.config, store)
+def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store, lock: Path) -> None:
+    dog = Watchdog(lab.config, store, lock)
     store.latch_estop("anna", "smoke")
     dog.look()
     assert lab.controller_state() == "ESTOPPED"
@@ -88,9 +95,9 @@ def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store) -> None:
     assert lab.controller_state() == "SAFE"
 
 
-def test_a_silent_worker_is_made_up_for_once_and_only_after_the_limit(lab: SimulatedLab, store: Store) -> None:
+def test_a_silent_worker_is_made_up_for_once_and_only_after_the_limit(lab: SimulatedLab, store: Store, lock: Path) -> None:
     time = HandTime()
-    dog = Watchdog(lab.config, store, time)
+    dog = Watchdog(lab.config, store, lock, time)
     lab.world.touch((0, 0))
     store.heartbeat()
     dog.look()
@@ -106,9 +113,24 @@ def test_a_silent_worker_is_made_up_for_once_and_only_after_the_limit(lab: Simul
     assert notes == ["worker_silent"]
 
 
-def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, store: Store) -> None:
+def test_a_newcomer_that_has_the_lock_gets_a_moment_for_its_first_beat(lab: SimulatedLab, store: Store, lock: Path) -> None:
     time = HandTime()
-    dog = Watchdog(lab.config, store, time)
+    dog = Watchdog(lab.config, store, lock, time)
+    lab.world.touch((0, 0))
+    store.heartbeat()
+    dog.look()
+    with FileLock(lock):
+        time.seconds += STALE_S + NEWCOMER_S - 0.1
+        dog.look()
+        assert lab.world.needles.touching
+        time.seconds += 0.2
+        dog.look()
+    assert lab.is_safe(), "whoever has the lock and stays silent is made up for all the same"
+
+
+def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, store: Store, lock: Path) -> None:
+    time = HandTime()
+    dog = Watchdog(lab.config, store, lock, time)
     store.heartbeat()
     dog.look()
     lab.world.touch((0, 0))
@@ -120,10 +142,10 @@ def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, sto
     assert lab.world.needles.touching, "nobody's business"
 
 
-def test_a_heartbeat_of_yesterday_is_no_worker_of_today(lab: SimulatedLab, store: Store) -> None:
+def test_a_heartbeat_of_yesterday_is_no_worker_of_today(lab: SimulatedLab, store: Store, lock: Path) -> None:
     store.heartbeat()
     time = HandTime()
-    dog = Watchdog(lab.config, store, time)
+    dog = Watchdog(lab.config, store, lock, time)
     dog.look()
     time.seconds += 60
     dog.look()

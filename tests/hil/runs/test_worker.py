@@ -17,7 +17,7 @@ LONG = plan_of(kind="characterise", max_pulses=20)
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[SimulatedLab]:
-    with SimulatedLab(tmp_path, dies=8) as running:
+    with SimulatedLab(tmp_path, dies=4) as running:
         yield running
 
 
@@ -28,17 +28,17 @@ def _events(store: Store, run_id: str, kind: str) -> list[dict[str, object]]:
 def test_a_run_goes_from_the_queue_to_finished_and_the_store_knows_everything(lab: SimulatedLab, store: Store) -> None:
     with Service(lab.config, store) as service:
         run = service.ended(service.submit(plan_of(kind="characterise")))
-        assert (run.state, run.done, run.total, run.error) == (RunState.FINISHED, 32, 32, None)
+        assert (run.state, run.done, run.total, run.error) == (RunState.FINISHED, 16, 16, None)
         until(lambda: store.station().snapshot.get("die_in_contact", "unset") is None)
     maps = store.newest_maps("W1", "defects")
     assert [(each.die[1], each.die[0]) for each in maps] == sorted((y, x) for x, y in lab.config.wafer.dies)
-    assert [payload["done"] for payload in _events(store, run.id, "step")] == list(range(1, 33))
-    assert len(_events(store, run.id, "map")) == 3 * 8
-    assert len(_events(store, run.id, "contact")) == 8
+    assert [payload["done"] for payload in _events(store, run.id, "step")] == list(range(1, 17))
+    assert len(_events(store, run.id, "map")) == 3 * 4
+    assert len(_events(store, run.id, "contact")) == 4
     # Four commands a kernel at the least: two pulses, two readings.
-    assert run.wires["crossbar"]["sent"] >= 32 * 4
-    assert run.wires["smu"]["sent"] >= 8
-    assert run.wires["prober"]["sent"] >= 8 * 3
+    assert run.wires["crossbar"]["sent"] >= 16 * 4
+    assert run.wires["smu"]["sent"] >= 4
+    assert run.wires["prober"]["sent"] >= 4 * 3
     assert lab.is_safe()
     assert store.station().heartbeat_at is None
     assert lab.world.damage == []
@@ -54,11 +54,11 @@ def test_a_paused_run_is_safe_and_goes_on_where_it_stopped(lab: SimulatedLab, st
         assert lab.is_safe()
         store.want(run.id, "resume")
         finished = service.ended(run)
-    assert (finished.state, finished.done) == (RunState.FINISHED, 32)
+    assert (finished.state, finished.done) == (RunState.FINISHED, 16)
     indices = [payload["index"] for payload in _events(store, run.id, "step")]
-    assert indices == list(range(32)), "every step once, in order"
+    assert indices == list(range(16)), "every step once, in order"
     assert finished.wires["crossbar"]["sent"] > paused.wires["crossbar"]["sent"] > 0, "wires add up over both sessions"
-    assert len(store.newest_maps("W1", "defects")) == 8
+    assert len(store.newest_maps("W1", "defects")) == 4
 
 
 def test_an_aborted_run_is_safe_keeps_what_it_measured_and_lets_the_next_one_go(lab: SimulatedLab, store: Store) -> None:
@@ -81,7 +81,7 @@ def test_told_to_stop_the_worker_makes_safe_and_marks_the_run_interrupted(lab: S
     with Service(lab.config, store) as service:
         store.want(run.id, "resume")
         assert service.ended(run).state is RunState.FINISHED
-    assert [payload["index"] for payload in _events(store, run.id, "step")] == list(range(32))
+    assert [payload["index"] for payload in _events(store, run.id, "step")] == list(range(16))
 
 
 def test_a_failure_of_the_run_is_told_in_words_and_holds_the_queue(lab: SimulatedLab, store: Store) -> None:

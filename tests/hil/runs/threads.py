@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,14 +19,15 @@ from tests.support.waiting import until
 
 
 class Service:
-    """A worker, and a watchdog if asked for, on the test's own store."""
+    """A worker on the test's own store. watchdog: where its lock would be, if one is wanted."""
 
-    def __init__(self, lab: LabConfig, store: Store, watchdog: bool = False) -> None:
+    def __init__(self, lab: LabConfig, store: Store, watchdog: Path | None = None) -> None:
         self.lab, self.store = lab, store
-        self.stops = [Stops(store, os.getppid()) for _ in range(1 + watchdog)]
+        self.stops = [Stops(store, os.getppid()) for _ in range(1 if watchdog is None else 2)]
         self._threads = [threading.Thread(target=serve, args=[lab, store, self.stops[0]])]
-        if watchdog:
-            self._threads.append(threading.Thread(target=lambda: watch(Watchdog(lab, store), self.stops[1])))
+        if watchdog is not None:
+            dog = Watchdog(lab, store, watchdog)
+            self._threads.append(threading.Thread(target=lambda: watch(dog, self.stops[1])))
 
     def __enter__(self) -> Self:
         for thread in self._threads:

@@ -1,5 +1,6 @@
 """Six dies of a seeded simulated wafer, as the service would hand them out, and the real MNIST."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from hil.analysis.classify import classify
 from hil.model.maps import ConductanceMap
 from hil.training.data import Mnist, load_mnist
 from hil.training.methods import QUICK, Budget
+from hil.training.trainer import threads
 from hil.training.wafer import MeasuredWafer
 from simulator.fast import wafer_maps
 from simulator.physics.fab import load_fab
@@ -52,3 +54,10 @@ def tiny() -> Budget:
     parts = ("clean", "varied", "hardware_aware", "statistics_aware")
     short = {part: replace(getattr(QUICK, part), epochs=2, batch=128) for part in parts}
     return replace(QUICK, images=512, calibration_images=128, **short)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several torch threads on a busy machine are slower than one, by a factor of ten."""
+    with threads(1):
+        yield
