@@ -37,7 +37,10 @@ class HostAllowList:
         if host_name(given) in self._names:
             await self._app(scope, receive, send)
             return
-        refusal = Problem(400, f"Host is {shown(given)!r}; this service answers to {', '.join(sorted(self._names))}")
+        refusal = Problem(
+            400,
+            f"Host is {shown(given)!r}; this service answers to {', '.join(sorted(self._names))}; `hil serve --allow-host NAME` adds one",
+        )
         await problem_response(Request(scope), refusal)(scope, receive, send)
 
 

@@ -1,6 +1,7 @@
 """`hil serve`: the web process over the station's worker. Rule: the worker stops first, so that the outputs are off before
 anything else ends; a second service on the same data is refused."""
 
+import os
 import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,6 +25,7 @@ def serve(
     allow_host: Annotated[list[str] | None, typer.Option(help="A further name clients may call it by.", show_default=False)] = None,
 ) -> None:
     """Serve the station until Ctrl-C or SIGTERM. Makes it safe before anything else."""
+    from hil.api.app import create_app
     from hil.cli.holder import only_service
     from hil.cli.server import run_service
     from hil.runs.supervisor import Supervisor
@@ -33,7 +35,7 @@ def serve(
     directory = data_dir(data, config, lab)
     with ExitStack() as stack:
         directory.mkdir(parents=True, exist_ok=True)
-        listener = stack.enter_context(closing(_listen(host, port)))
+        listener = stack.enter_context(closing(listen(host, port)))
         url = _url(host, listener)
         stack.enter_context(only_service(directory, url))
         store = stack.enter_context(closing(open_store(directory)))
@@ -42,18 +44,22 @@ def serve(
         tell(f"making the station safe: {lab}")
         stack.callback(supervisor.stop)
         supervisor.start()
-        _welcome(url, config, directory, store)
-        run_service(store, config, supervisor, listener, {host, socket.gethostname(), *(allow_host or [])})
+        app = create_app(store, config, {host, socket.gethostname(), *(allow_host or [])})
+        run_service(app, supervisor, listener, lambda: _welcome(url, config, directory, store))
     tell("stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Raises CommandFailed when the address cannot be had."""
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises CommandFailed when the address cannot be had."""
     try:
+        # The protocol is named, not 0: asyncio switches Nagle off only where a socket says that it is TCP, and 40 ms hang on it.
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        with ExitStack() as unless_bound:
+            listener = unless_bound.enter_context(closing(socket.socket(family, kind, protocol)))
+            if os.name != "nt":  # There it would let two services share the port.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            unless_bound.pop_all()
     except OSError as error:
         raise CommandFailed(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --host and --port") from error
     return listener

@@ -3,15 +3,15 @@
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
 import uvicorn
+from fastapi import FastAPI
 
-from hil.api.app import create_app, end_streams
-from hil.model.lab import LabConfig
-from hil.store.protocol import Store
+from hil.api.app import end_streams
 
 GRACE_S = 2
 MOST_CONNECTIONS = 500
@@ -22,28 +22,39 @@ class Worker(Protocol):
     def stop(self, timeout_s: float = ...) -> None: ...
 
 
+@dataclass(frozen=True)
+class Hooks:
+    """started: once clients are answered. signalled: first thing after a signal."""
+
+    started: Callable[[], None]
+    signalled: Callable[[], None]
+
+
 class Server(uvicorn.Server):
     """uvicorn with our own order of stopping. Its own would end the process by the signal, before anything is cleaned up."""
 
-    def __init__(self, config: uvicorn.Config, on_signal: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, hooks: Hooks) -> None:
         super().__init__(config)
-        self._on_signal = on_signal
+        self._hooks = hooks
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._hooks.started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.should_exit:
             self.force_exit = True
             return
-        self._on_signal()
+        self._hooks.signalled()
         self.should_exit = True
 
 
-def run_service(store: Store, lab: LabConfig, worker: Worker, listener: socket.socket, hosts: Iterable[str]) -> None:
+def run_service(app: FastAPI, worker: Worker, listener: socket.socket, started: Callable[[], None]) -> None:
     """Serves until a signal. The worker has stopped when this returns."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    app = create_app(store, lab, hosts)
     stopping = threading.Thread(target=worker.stop, args=(WORKER_STOPS_WITHIN_S,), name="stop-worker")
 
-    def on_signal() -> None:
+    def signalled() -> None:
         stopping.start()
         end_streams(app)
 
@@ -57,7 +68,7 @@ def run_service(store: Store, lab: LabConfig, worker: Worker, listener: socket.s
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_S,
     )
-    Server(config, on_signal).run(sockets=[listener])
+    Server(config, Hooks(started, signalled)).run(sockets=[listener])
     if stopping.ident is None:
         worker.stop(WORKER_STOPS_WITHIN_S)
     else:

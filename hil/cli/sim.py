@@ -50,13 +50,20 @@ def run_forwarding(command: list[str]) -> int:
         if child is None:
             early.append(signum)
         else:
-            child.send_signal(signum)
+            _pass_on(child, signum)
 
     # Before the child exists: a signal in between must not leave it behind.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, forward)
     child = subprocess.Popen(command, start_new_session=os.name != "nt")
     for signum in early:
-        child.send_signal(signum)
+        _pass_on(child, signum)
     code = child.wait()
     return code if code >= 0 else SIGNALLED_CODE - code
+
+
+def _pass_on(child: subprocess.Popen[bytes], signum: int) -> None:
+    if os.name == "nt":
+        child.terminate()  # Windows knows no other signal for a process.
+    else:
+        child.send_signal(signum)

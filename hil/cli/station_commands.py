@@ -20,9 +20,7 @@ def check(lab: Lab = Path("lab.toml"), as_json: AsJson = False) -> None:
     from hil.station.emergency import check_lab
 
     results = check_lab(load_lab(lab))
-    rows = [
-        ["ok", each.instrument, f"{each.text} at {each.address}"] if each.ok else ["FAILED", each.instrument, each.text] for each in results
-    ]
+    rows = [["ok" if each.ok else "FAILED", each.instrument, each.text + (f" at {each.address}" if each.ok else "")] for each in results]
     emit(as_json, [asdict(result) for result in results], aligned(rows))
     if not all(result.ok for result in results):
         raise typer.Exit(1)

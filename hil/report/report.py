@@ -126,7 +126,7 @@ def _plots(data: ReportData) -> dict[str, Plot]:
         Plot("errors-wafer.png", "Test error on each die, %, one colour scale.", wafer_png(data.dies, panels, "Test error (%)")),
         Plot("conductances.png", "Both written states.", histogram_png(data.siemens_p, data.siemens_ap, data.codes)),
         Plot("die-defects.png", f"Defects of {die}, the die with the median number.", defects_png(data.codes[shown], f"Defects of {die}")),
-        Plot("die-p.png", f"Conductance of {die} after writing P.", conductance_png(data.siemens_p[shown], f"After writing P: {die}")),
+        Plot("die-p.png", f"Conductance after writing P: {die}.", conductance_png(data.siemens_p[shown], f"After writing P: {die}")),
         Plot("losses.png", "Loss of each method's own task; the levels do not compare between methods.", curves_png(data.curves)),
     ]
     return {plot.file.removesuffix(".png"): plot for plot in plots}

@@ -23,7 +23,7 @@ from hil.model.plans import (
 from hil.model.runs import Step
 from hil.runs.estimate import duration_s
 from hil.store.protocol import NotFound, Store
-from hil.store.records import RunRecord
+from hil.store.records import RunRecord, WaferRecord
 
 
 def expand(plan: Plan, lab: LabConfig) -> tuple[Step, ...]:
@@ -46,7 +46,7 @@ def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key
     """
     check_plan(plan, lab)
     _check_objects(plan, lab, store)
-    store.ensure_wafer(plan.wafer, lab.wafer.dies)
+    _check_wafer(plan, lab, store.ensure_wafer(plan.wafer, lab.wafer.dies))
     hashed = plan_hash(plan)
     idempotency = None if key is None else (key, hashed)
     return store.submit(plan.model_dump(mode="json"), hashed, expand(plan, lab), unit_of(plan), requested_by, idempotency)
@@ -71,6 +71,14 @@ def dry_run(lab: LabConfig, plan: Plan) -> dict[str, Any]:
 
 def _most_pulses(plan: Plan) -> int:
     return 2 * plan.max_pulses if isinstance(plan, CharacterisePlan | ProgramPlan) else 0
+
+
+def _check_wafer(plan: Plan, lab: LabConfig, wafer: WaferRecord) -> None:
+    """A wafer keeps the die map it was registered with; lab.toml may have got another one since."""
+    for die in route(plan, lab):
+        if die not in wafer.dies:
+            known = f"wafer {wafer.name} was registered with {len(wafer.dies)} dies without it"
+            raise PlanRefused("dies", list(die), len(wafer.dies), f"die {die} is on the map of lab.toml, but {known}; use a new wafer name")
 
 
 def _check_objects(plan: Plan, lab: LabConfig, store: Store) -> None:

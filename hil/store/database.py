@@ -4,6 +4,7 @@ Rule 1: a write is one BEGIN IMMEDIATE transaction, durable (WAL, synchronous=FU
 Rule 2: readers never wait for the writer. Rule 3: what SQLite says leaves here as a StoreError that names the file.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Generator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from hil.store import schema
@@ -81,15 +82,20 @@ class Database:
     def _named_errors(self) -> Generator[None]:
         try:
             yield
-        except (DBAPIError, sqlite3.Error) as error:
-            said = str(error.orig if isinstance(error, DBAPIError) else error)
+        except (StatementError, sqlite3.Error) as error:
+            said = str(error.orig if isinstance(error, StatementError) else error)
             if any(word in said for word in _FULL):
                 raise Unwritable(f"{self.path} cannot be written: {said}; free space or fix the permissions") from error
             raise StoreError(f"{self.path}: {said}") from error
 
 
+def _json(value: object) -> str:
+    """Raises ValueError on NaN and infinity, which JSON does not have: readers would choke on them, far from the cause."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, json_serializer=_json)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

@@ -85,7 +85,7 @@ class TokenRecord:
 class StationRecord:
     """What the worker last published, and the operator's switches.
 
-    snapshot: {"instruments": {...}, "die_in_contact", "contact": [...], ...} as JSON; {} before the first publish.
+    snapshot: {"instruments": {...}, "die_in_contact", "contact_trend": [...], "error", ...} as JSON; {} before the first publish.
     estop: None, or {"at", "by", "reason", "outcome": {"smu": ..., "crossbar": ..., "prober": ...} or None until acted on}.
     held: why the queue is held (a failed run), or None. heartbeat_at: of the worker; None when none is meant to run.
     may_be_on: latched text, or None. resets: how often an operator cleared the emergency stop.

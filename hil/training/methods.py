@@ -45,8 +45,8 @@ DEMO = Budget(
     images=60_000,
     clean=Recipe(epochs=16, batch=256, rate=5e-3, batch_statistics=True),
     varied=Recipe(epochs=12, batch=512, rate=3e-3, maps=8, batch_statistics=True),
-    hardware_aware=Recipe(epochs=3, batch=256, rate=3e-3, batch_statistics=True),
-    statistics_aware=Recipe(epochs=36, batch=512, rate=1.2e-2, maps=8),
+    hardware_aware=Recipe(epochs=5, batch=256, rate=3e-3, batch_statistics=True),
+    statistics_aware=Recipe(epochs=30, batch=512, rate=1.5e-2, maps=8),
 )
 QUICK = Budget(
     images=6_000,

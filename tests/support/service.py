@@ -1,7 +1,6 @@
 """The real API over a real store on a real socket, with maps written through the store as the worker writes them."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Scope_
 
 from hil.api.app import create_app, end_streams
+from hil.cli.serve import listen
 from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import ConductanceMap, DefectMap, MapState
 from hil.model.plans import PLAN
@@ -98,7 +98,7 @@ class Board:
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = listen("127.0.0.1", 0)
         config = uvicorn.Config(self._route, interface="asgi3", log_config=None, access_log=False, ws="none", lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -153,7 +153,7 @@ def served(data: Path, port: int = 0) -> Iterator[Service]:
     """The service on a socket of its own, which is gone after the block."""
     store = open_store(data)
     app = create_app(store, lab_config())
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = listen("127.0.0.1", port)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, ws="none"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -117,9 +117,9 @@ def test_a_change_between_looking_and_waiting_is_not_missed() -> None:
 def test_closing_ends_every_wait_at_once() -> None:
     async def work(hub: ChangeHub) -> list[bool]:
         while hub.generation == 0:
-            await asyncio.sleep(0)
+            await hub.changed_since(0, 5)
         waiting = [asyncio.create_task(hub.changed_since(hub.generation, 3600)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.wait(waiting, timeout=0.05)
         hub.close()
         await asyncio.wait_for(asyncio.gather(*waiting), 5)
         return [task.result() for task in waiting] + [await hub.changed_since(0, 3600)]

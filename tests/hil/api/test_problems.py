@@ -15,7 +15,7 @@ RUNS = "/api/v1/runs"
 JSON = {"Content-Type": "application/json"}
 
 
-def problem(reply: httpx.Response, status: int) -> dict[str, Any]:
+def expect_problem(reply: httpx.Response, status: int) -> dict[str, Any]:
     """The document, checked to be one."""
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
@@ -50,19 +50,19 @@ def problem(reply: httpx.Response, status: int) -> dict[str, Any]:
     ],
 )
 def test_what_is_not_there_or_not_allowed_is_a_problem_document(http: httpx.Client, method: str, path: str, status: int) -> None:
-    document = problem(http.request(method, path), status)
+    document = expect_problem(http.request(method, path), status)
     assert document["instance"] == path.partition("?")[0]
 
 
 def test_a_plan_beyond_a_limit_names_field_value_and_limit(http: httpx.Client) -> None:
-    document = problem(http.post(RUNS, json={"kind": "read", "wafer": "W1", "read_volts": 9}), 422)
+    document = expect_problem(http.post(RUNS, json={"kind": "read", "wafer": "W1", "read_volts": 9}), 422)
     limit = lab_config().limits.device_volts
     assert (document["field"], document["value"], document["limit"]) == ("read_volts", 9, limit)
     assert "9" in document["detail"] and f"{limit:g}" in document["detail"]
 
 
 def test_an_unknown_die_in_a_plan_is_named(http: httpx.Client) -> None:
-    document = problem(http.post(RUNS, json={"kind": "read", "wafer": "W1", "dies": [[0, 0], [7, 7]]}), 422)
+    document = expect_problem(http.post(RUNS, json={"kind": "read", "wafer": "W1", "dies": [[0, 0], [7, 7]]}), 422)
     assert document["field"] == "dies"
     assert "(7, 7)" in document["detail"]
 
@@ -82,25 +82,25 @@ def test_an_unknown_die_in_a_plan_is_named(http: httpx.Client) -> None:
     ],
 )
 def test_a_malformed_plan_is_refused_with_the_field_or_value_named(http: httpx.Client, body: object, named: str) -> None:
-    assert named in problem(http.post(RUNS, json=body), 422)["detail"]
+    assert named in expect_problem(http.post(RUNS, json=body), 422)["detail"]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
 def test_numbers_that_are_none_are_refused(http: httpx.Client, number: str) -> None:
     body = f'{{"kind": "read", "wafer": "W1", "read_volts": {number}}}'
-    document = problem(http.post(RUNS, content=body, headers=JSON), 422)
+    document = expect_problem(http.post(RUNS, content=body, headers=JSON), 422)
     assert "inf" in document["detail"].lower() or "nan" in document["detail"].lower()
     assert http.get(RUNS).json()["items"] == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"kind": "read"'])
 def test_a_body_that_is_no_json_is_refused(http: httpx.Client, body: bytes) -> None:
-    problem(http.post(RUNS, content=body, headers=JSON), 422 if body == b"" else 400)
+    expect_problem(http.post(RUNS, content=body, headers=JSON), 422 if body == b"" else 400)
 
 
 def test_a_plan_sent_as_text_is_refused(http: httpx.Client) -> None:
     body = json.dumps({"kind": "read", "wafer": "W1"})
-    problem(http.post(RUNS, content=body, headers={"Content-Type": "text/plain"}), 422)
+    expect_problem(http.post(RUNS, content=body, headers={"Content-Type": "text/plain"}), 422)
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -112,17 +112,17 @@ def test_a_body_that_is_too_large_is_refused(service: Service, announced: bool) 
             reply = client.put("/api/v1/objects/" + "a" * 64, content=b" " * size if announced else pieces)
         except httpx.TransportError:
             return  # The service answered and closed while we were still sending; that is a refusal too.
-        problem(reply, 413)
+        expect_problem(reply, 413)
 
 
 def test_a_plan_of_more_than_a_megabyte_is_refused(http: httpx.Client) -> None:
-    document = problem(http.post(RUNS, json={"kind": "read", "wafer": "W1", "note": "x" * 1_000_001}), 413)
+    document = expect_problem(http.post(RUNS, json={"kind": "read", "wafer": "W1", "note": "x" * 1_000_001}), 413)
     assert document["limit"] == 1_000_000
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
 def test_a_host_that_is_not_on_the_list_is_refused(http: httpx.Client, host: str) -> None:
-    problem(http.get("/healthz", headers={"Host": host}), 400)
+    expect_problem(http.get("/healthz", headers={"Host": host}), 400)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8765", "127.0.0.1:1", "[::1]:8765"])
@@ -133,13 +133,13 @@ def test_loopback_names_are_served_whatever_the_port(http: httpx.Client, host: s
 def test_the_same_key_with_another_plan_is_refused(http: httpx.Client) -> None:
     key = {"Idempotency-Key": "monday"}
     assert http.post(RUNS, json={"kind": "read", "wafer": "W1"}, headers=key).status_code == 202
-    document = problem(http.post(RUNS, json={"kind": "read", "wafer": "W2"}, headers=key), 422)
+    document = expect_problem(http.post(RUNS, json={"kind": "read", "wafer": "W2"}, headers=key), 422)
     assert document["type"].endswith("key-reused")
 
 
 def test_a_step_that_a_run_cannot_take_is_a_conflict_naming_both_states(http: httpx.Client) -> None:
     run = http.post(RUNS, json={"kind": "read", "wafer": "W1"}).json()["id"]
-    detail = problem(http.post(f"{RUNS}/{run}/pause"), 409)["detail"]
+    detail = expect_problem(http.post(f"{RUNS}/{run}/pause"), 409)["detail"]
     assert "queued" in detail and "paused" in detail
 
 
@@ -149,7 +149,7 @@ def test_an_object_damaged_on_disk_is_told_and_never_served(service: Service, tm
     found.chmod(0o644)
     found.write_bytes(found.read_bytes()[:-1] + b"\x07")
     with service.client() as client:
-        document = problem(client.get(f"/api/v1/maps/{record.id}"), 500)
+        document = expect_problem(client.get(f"/api/v1/maps/{record.id}"), 500)
     assert document["type"].endswith("corrupt-object")
 
 
@@ -168,7 +168,7 @@ class BrokenStore:
 
 def test_an_error_nobody_foresaw_tells_a_reference_and_no_more(board: Board, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with mounted(board, tmp_path, lambda store: cast("Store", BrokenStore(store))) as broken, broken.client() as client:
-        document = problem(client.get("/api/v1/wafers"), 500)
+        document = expect_problem(client.get("/api/v1/wafers"), 500)
     assert "secret" not in json.dumps(document) and "ZeroDivision" not in json.dumps(document)
     reference = document["detail"].split()[-1]
     assert any(reference in entry.message for entry in caplog.records), "the log must have what the client is not told"

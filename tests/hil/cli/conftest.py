@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +68,19 @@ class Process:
             pytest.fail(f"did not stop within {within_s:g} s: {self.said()[-500:]}")
 
 
-def start(log: Path, *arguments: object) -> Process:
-    """A `hil` command in a session of its own, as a terminal or a service manager would start it."""
+@contextmanager
+def running(log: Path, *arguments: object) -> Iterator[Process]:
+    """A `hil` command in a session of its own, as a terminal or a service manager would start it; ended with the block."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
         command = [*HIL, *map(str, arguments)]
-        return Process(subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environment), log)
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environment)
+    try:
+        yield Process(child, log)
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait(30)
 
 
 def url_of(service: Process) -> str:
@@ -88,12 +96,10 @@ def lab_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """lab.toml of a running simulated lab."""
     folder = tmp_path_factory.mktemp("sim")
     lab = folder / "lab.toml"
-    simulator = start(folder / "sim.log", "sim", "--clock", "fast", "--port-base", 0, "--write-lab", lab)
-    try:
+    with running(folder / "sim.log", "sim", "--clock", "fast", "--port-base", 0, "--write-lab", lab) as simulator:
         until(lambda: lab.exists() or simulator.process.poll() is not None, STARTS_WITHIN_S)
         assert lab.exists(), simulator.said()
         yield lab
-    finally:
         assert simulator.stop() == 0, simulator.said()
 
 
@@ -116,13 +122,10 @@ def served(lab_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     from hil.store import open_store
 
     folder = tmp_path_factory.mktemp("serve")
-    service = start(folder / "serve.log", "serve", "--lab", lab_file, "--data", folder / "data", "--port", 0)
-    try:
+    with running(folder / "serve.log", "serve", "--lab", lab_file, "--data", folder / "data", "--port", 0) as service:
         url = url_of(service)
         store = open_store(folder / "data")
         token = store.create_token("operate", "tests")[1]
         store.close()
         yield Served(url, token, folder / "data", lab_file, service)
-    finally:
-        code = service.stop()
-    assert code == 0, service.said()
+        assert service.stop() == 0, service.said()

@@ -10,7 +10,7 @@ from tests.hil.cli.conftest import HIL, Command, Result, Served
 from tests.support.scripted_server import closed_port
 
 
-def one_line(result: Result, *named: str) -> None:
+def expect_one_line(result: Result, *named: str) -> None:
     """Exit code 1, and one line on stderr that names things."""
     assert result.code == 1, result
     assert result.err.startswith("hil: ") and result.err.count("\n") == 1, result.err
@@ -19,7 +19,7 @@ def one_line(result: Result, *named: str) -> None:
         assert name in result.err
 
 
-def wrong_usage(result: Result, named: str) -> None:
+def expect_wrong_usage(result: Result, named: str) -> None:
     assert result.code == 2, result
     assert named in result.err and "Traceback" not in result.err
 
@@ -27,33 +27,33 @@ def wrong_usage(result: Result, named: str) -> None:
 @pytest.mark.parametrize("command", [["runs"], ["wafers"], ["measure", "W1"], ["map", "W1", "-3", "0"], ["estop"], ["watch", "r1"]])
 def test_an_address_where_nobody_listens_is_named(hil: Command, command: list[str]) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
-    one_line(hil(*command, "--url", url), url, "hil serve")
+    expect_one_line(hil(*command, "--url", url), url, "hil serve")
 
 
 def test_a_wrong_token_is_told_with_how_to_make_one(hil: Command, served: Served) -> None:
     for token in ([], ["--token", "wrong"], ["--token", "hil_00000000_" + "a" * 43]):
-        one_line(hil("runs", "--url", served.url, *token), "hil token create")
-    one_line(hil("runs", "--url", served.url, "--token", "two words"), "token")
+        expect_one_line(hil("runs", "--url", served.url, *token), "hil token create")
+    expect_one_line(hil("runs", "--url", served.url, "--token", "two words"), "token")
 
 
 def test_unknown_things_and_limits_are_named(hil: Command, served: Served, tmp_path: Path) -> None:
-    one_line(hil("measure", "W1", "--dies", "77,0", *served.access), "(77, 0)", "36 dies")
-    one_line(hil("measure", "W1", "--plan", "dance", *served.access), "dance", "characterise")
-    one_line(hil("measure", "../W1", *served.access), "wafer")
-    one_line(hil("map", "W9", "0", "0", *served.access), "W9")
-    one_line(hil("watch", "r0", *served.access), "r0")
-    one_line(hil("token", "revoke", "nothing0", "--data", served.data), "nothing0")
+    expect_one_line(hil("measure", "W1", "--dies", "77,0", *served.access), "(77, 0)", "36 dies")
+    expect_one_line(hil("measure", "W1", "--plan", "dance", *served.access), "dance", "characterise")
+    expect_one_line(hil("measure", "../W1", *served.access), "wafer")
+    expect_one_line(hil("map", "W9", "0", "0", *served.access), "W9")
+    expect_one_line(hil("watch", "r0", *served.access), "r0")
+    expect_one_line(hil("token", "revoke", "nothing0", "--data", served.data), "nothing0")
     plan = tmp_path / "plan.json"
     plan.write_text('{"kind": "read", "read_volts": 9}')
-    one_line(hil("measure", "W1", "--plan", plan, *served.access), "read_volts is 9", "1 V", "lab.toml")
+    expect_one_line(hil("measure", "W1", "--plan", plan, *served.access), "read_volts is 9", "1 V", "lab.toml")
 
 
 @pytest.mark.parametrize("text", ["not json", "[1]"])
 def test_a_plan_file_that_is_none_is_named(hil: Command, tmp_path: Path, text: str) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text(text)
-    one_line(hil("measure", "W1", "--plan", plan), str(plan))
-    one_line(hil("measure", "W1", "--plan", tmp_path / "none.json"), "none.json")
+    expect_one_line(hil("measure", "W1", "--plan", plan), str(plan))
+    expect_one_line(hil("measure", "W1", "--plan", tmp_path / "none.json"), "none.json")
 
 
 @pytest.mark.parametrize(
@@ -61,26 +61,26 @@ def test_a_plan_file_that_is_none_is_named(hil: Command, tmp_path: Path, text: s
     [
         (["measure", "W1", "--dies", "0,0;1"], "0,0;1"),
         (["measure"], "WAFER"),
-        (["map", "W1", "north", "0"], "north"),
+        (["map", "W1", "north", "0"], "X"),
         (["map", "W1", "0", "0", "--kind", "colour"], "colour"),
         (["dance"], "dance"),
-        (["serve", "--port", "70000"], "70000"),
+        (["serve", "--port", "70000"], "65535"),
         (["sim", "--clock", "slow"], "slow"),
         (["token", "create"], "--scope"),
         (["token", "create", "--scope", "root"], "root"),
-        (["runs", "--limit", "0"], "0"),
+        (["runs", "--limit", "0"], "--limit"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(hil: Command, arguments: list[str], named: str) -> None:
-    wrong_usage(hil(*arguments), named)
+    expect_wrong_usage(hil(*arguments), named)
 
 
 def test_a_lab_file_that_is_missing_or_wrong_is_named(hil: Command, tmp_path: Path) -> None:
     missing, wrong = tmp_path / "none.toml", tmp_path / "wrong.toml"
     for command in ("check", "serve"):
-        one_line(hil(command, "--lab", missing), str(missing), "hil sim --write-lab")
+        expect_one_line(hil(command, "--lab", missing), str(missing), "hil sim --write-lab")
     wrong.write_text("[prober]\ndriver = 3\n")
-    one_line(hil("check", "--lab", wrong), str(wrong), "prober.driver")
+    expect_one_line(hil("check", "--lab", wrong), str(wrong), "prober.driver")
 
 
 def test_check_fails_instrument_by_instrument_when_nobody_answers(hil: Command, tmp_path: Path, lab_file: Path) -> None:
@@ -97,7 +97,7 @@ def test_check_fails_instrument_by_instrument_when_nobody_answers(hil: Command, 
 def test_a_directory_that_cannot_be_a_store_is_named(hil: Command, tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("not a directory")
-    one_line(hil("token", "list", "--data", taken / "data"), str(taken / "data"))
+    expect_one_line(hil("token", "list", "--data", taken / "data"), str(taken / "data"))
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])
@@ -131,7 +131,7 @@ def test_an_error_nobody_foresaw_is_a_line_too_and_a_traceback_only_on_request(
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("hil.cli.station_commands.load_lab", broken)
-    one_line(hil("check", "--lab", tmp_path), "ZeroDivisionError", "HIL_DEBUG")
+    expect_one_line(hil("check", "--lab", tmp_path), "ZeroDivisionError", "HIL_DEBUG")
     monkeypatch.setenv("HIL_DEBUG", "1")
     monkeypatch.setattr("sys.argv", ["hil", "check", "--lab", str(tmp_path)])
     from hil.cli.main import main

@@ -46,6 +46,14 @@ def test_a_submitted_plan_is_queued_and_registers_its_wafer(store: Store) -> Non
     assert store.next_queued() == run
 
 
+def test_a_die_that_the_registered_wafer_does_not_have_is_refused(store: Store) -> None:
+    store.ensure_wafer("W1", [(0, 0), (1, 0)])
+    assert submit_plan(store, LAB, plan_of(kind="read", dies=[[1, 0]]), "anna").total == 2
+    with pytest.raises(PlanRefused, match=r"die \(1, 1\) is on the map of lab.toml, but wafer W1 was registered with 2 dies"):
+        submit_plan(store, LAB, plan_of(kind="read"), "anna")
+    assert len(store.runs()) == 1
+
+
 def test_a_key_is_honoured_and_bound_to_the_plan(store: Store) -> None:
     first = submit_plan(store, LAB, plan_of(kind="read"), "anna", "key")
     assert submit_plan(store, LAB, plan_of(kind="read"), "anna", "key").id == first.id

@@ -154,5 +154,5 @@ def test_the_station_is_made_safe_before_anything_else(lab: SimulatedLab, store:
     lab.world.set_output(True, 0.1)
     assert not lab.is_safe()
     with Service(lab.config, store):
-        until(lambda: store.station().heartbeat_at is not None, 20)
-        assert not lab.world.needles.touching
+        until(lambda: bool(store.station().snapshot), 20)
+        assert lab.is_safe()

@@ -99,6 +99,12 @@ class _page_limit:  # noqa: N801 - reads as a context
         connection.exec_driver_sql("PRAGMA max_page_count=1")  # type: ignore[attr-defined]
 
 
+def test_nan_is_refused_where_json_is_kept(store: Store) -> None:
+    with pytest.raises(StoreError, match="not JSON compliant"):
+        store.note("test", "a reading", {"ohms": float("nan")})
+    assert [event.kind for event in store.events()] == ["wafer"]
+
+
 def test_changes_differ_after_a_commit_of_our_own(store: Store) -> None:
     before = store.changes()
     store.heartbeat()
