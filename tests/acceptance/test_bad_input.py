@@ -89,9 +89,7 @@ def test_a_wrong_token(service: Service) -> None:
 def test_a_read_token_may_not_start_a_run(service: Service, folder: Path) -> None:
     made = hil("token", "create", "--scope", "read", "--json", "--data", str(folder / "data"))
     token = json.loads(made.stdout)["token"]
-    answer = httpx.post(
-        f"{service.url}/api/v1/runs", json={"kind": "read", "wafer": "W1"}, headers={"Authorization": f"Bearer {token}"}
-    )
+    answer = httpx.post(f"{service.url}/api/v1/runs", json={"kind": "read", "wafer": "W1"}, headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 403
     assert "operate" in problem(answer)
 
