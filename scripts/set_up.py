@@ -49,9 +49,8 @@ def install() -> None:
 
 def main() -> int:
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        print(
-            f"Python 3.11, 3.12 or 3.13 is needed, this is {sys.version.split()[0]}; name another: make PYTHON=python3.12 ...", file=sys.stderr
-        )
+        this = sys.version.split()[0]
+        print(f"Python 3.11, 3.12 or 3.13 is needed, this is {this}; name another: make PYTHON=python3.12 ...", file=sys.stderr)
         return 1
     with alone():
         if STAMP.exists() and STAMP.read_text() == wanted():

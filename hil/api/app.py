@@ -14,7 +14,7 @@ from hil.api.context import Services, utc_now
 from hil.api.edge import LOOPBACK, BodyLimit, HostAllowList
 from hil.api.longpoll import ChangeHub
 from hil.api.openapi import describe
-from hil.api.routes import dies, document, events, health, maps, objects, runs, station, wafers
+from hil.api.routes import dies, document, events, health, maps, objects, runs, station, statistics, wafers
 from hil.model.lab import LabConfig
 from hil.store.protocol import Store
 
@@ -47,7 +47,7 @@ def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Cal
     app.state.services = Services(store, lab, ChangeHub(store.changes), now, CapacityLimiter(PICTURES_AT_ONCE))
     problems.install(app)
     app.include_router(health.router)
-    for part in (station, wafers, dies, maps, objects, runs, events, document):
+    for part in (station, wafers, statistics, dies, maps, objects, runs, events, document):
         app.include_router(part.router, prefix=PREFIX)
     describe(app)
     return app

@@ -58,7 +58,7 @@ def run_demo(wishes: Wishes) -> None:
             run = _measure(lab, wishes.dies, console)
             pulled = _pull(lab, console)
             result = _train(pulled, _wait(mnist, console), wishes.budget, console)
-            index = _report(folder / "report", run, pulled, result)
+            index = _report(folder / "report", run, pulled, result, _provenance(lab, result))
             console.print(_table(result))
             console.print(f"finished after {time.monotonic() - started:.0f} s; report: {index}", highlight=False)
             if not wishes.leave:
@@ -143,7 +143,15 @@ def _table(result: TrainingResult) -> Table:
     return table
 
 
-def _report(folder: Path, run: Run, pulled: Pulled, result: TrainingResult) -> Path:
+def _provenance(lab: DemoLab, result: TrainingResult) -> list[dict[str, object]]:
+    """One row a map: what it is, when and by which rule it came to be, and the id under which the service keeps it."""
+    columns = ("x", "y", "kind", "state", "measured_at", "rule", "id")
+    with lab.client() as client:
+        newest = [row for x, y in result.dies for row in client.maps(WAFER, x, y, limit=3)]
+    return [{name: row.get(name) or "" for name in columns} | {"x": row["x"], "y": row["y"]} for row in newest]
+
+
+def _report(folder: Path, run: Run, pulled: Pulled, result: TrainingResult, maps: list[dict[str, object]]) -> Path:
     """The report with its plots, and the networks with the hashes of the maps they were made for."""
     kept = pulled.measured.take([pulled.measured.dies.index(die) for die in result.dies])
     data = ReportData(
@@ -157,7 +165,8 @@ def _report(folder: Path, run: Run, pulled: Pulled, result: TrainingResult) -> P
         siemens_ap=kept.siemens_ap,
         codes=kept.codes,
         wires=run.wires,
-        run={key: run.json[key] for key in ("id", "state", "started_at", "ended_at", "requested_by")} | {"maps": pulled.etags},
+        maps=maps,
+        run={key: run.json[key] for key in ("id", "state", "started_at", "ended_at", "requested_by")},
         curves=result.curves,
         seconds=result.seconds,
         notes=[f"die {die} left out: {why}" for die, why in result.left_out.items()],
@@ -176,8 +185,8 @@ def _seed(origin: str) -> int | None:
 
 def _serve_on(lab: DemoLab, console: Console) -> None:
     """Until Ctrl-C, which ends the demo well."""
-    console.print(f"still serving at {lab.url} (documentation: {lab.url}/docs); Ctrl-C stops everything", highlight=False)
-    console.print(f"  try: HIL_URL={lab.url} HIL_TOKEN={lab.token} hil map {WAFER} 0 0", highlight=False)
+    console.print(f"still serving at {lab.url} with this token; Ctrl-C stops everything", highlight=False)
+    console.print(f"  HIL_URL={lab.url} HIL_TOKEN={lab.token} .venv/bin/hil map {WAFER} 0 0 --kind defects", highlight=False)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -72,7 +72,7 @@ def put_conductance(
 def put_defects(store: Store, run: str, die: DieIndex, seed: int = 1) -> MapRecord:
     lines = np.zeros(SHAPE, np.uint8)
     lines[0, 3, :] = 1
-    meta = {"origin": SIMULATED, "seed_of_test": seed, "x": die[0], "y": die[1]}
+    meta = {"origin": SIMULATED, "seed_of_test": seed, "x": die[0], "y": die[1], "rule": "rule-1"}
     made = DefectMap(some_codes(seed), lines, np.full(SHAPE, 0.5, np.float32), "rule-1", meta)
     store.append(run, MapMeasured(die, made))
     return store.maps_of_run(run)[-1]
