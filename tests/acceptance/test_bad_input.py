@@ -31,7 +31,7 @@ def problem(response: httpx.Response) -> str:
     return str(body["detail"])
 
 
-def says(done: object, *words: str) -> None:
+def expect_says(done: object, *words: str) -> None:
     """One readable line on stderr with the words in it, exit code 1 or 2, no traceback."""
     assert done.returncode in (1, 2), done  # type: ignore[attr-defined]
     text = done.stderr  # type: ignore[attr-defined]
@@ -48,8 +48,8 @@ def test_an_unknown_die(http: httpx.Client, environment: dict[str, str]) -> None
     refused = http.post("/api/v1/runs", json={"kind": "read", "wafer": "W1", "dies": [[-99, 99]]})
     assert refused.status_code == 422
     assert "(-99, 99)" in problem(refused)
-    says(hil("measure", "W1", "--dies", "-99,99", environment=environment), "(-99, 99)")
-    says(hil("map", "W1", "-99", "99", environment=environment), "-99")
+    expect_says(hil("measure", "W1", "--dies", "-99,99", environment=environment), "(-99, 99)")
+    expect_says(hil("map", "W1", "-99", "99", environment=environment), "-99")
 
 
 def test_an_over_limit_voltage(http: httpx.Client) -> None:
@@ -83,7 +83,7 @@ def test_a_wrong_token(service: Service) -> None:
     answer = httpx.get(f"{service.url}/api/v1/runs", headers={"Authorization": "Bearer hil_00000000_wrong"})
     assert answer.status_code == 401
     problem(answer)
-    says(hil("runs", environment={"HIL_URL": service.url, "HIL_TOKEN": "hil_00000000_wrong"}), "token")
+    expect_says(hil("runs", environment={"HIL_URL": service.url, "HIL_TOKEN": "hil_00000000_wrong"}), "token")
 
 
 def test_a_read_token_may_not_start_a_run(service: Service, folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_read_token_may_not_start_a_run(service: Service, folder: Path) -> Non
 
 def test_a_service_that_is_not_there() -> None:
     port = free_port()
-    says(hil("runs", "--url", f"http://127.0.0.1:{port}", "--token", "x"), str(port))
+    expect_says(hil("runs", "--url", f"http://127.0.0.1:{port}", "--token", "x"), str(port))
 
 
 def with_address(sim: SimulatedLab, folder: Path, old: str, new: str) -> Path:
@@ -157,7 +157,7 @@ def test_an_instrument_that_answers_nonsense(sim: SimulatedLab, tmp_path: Path, 
 
 
 def test_a_missing_or_wrong_lab_file(tmp_path: Path) -> None:
-    says(hil("serve", "--lab", str(tmp_path / "none.toml"), "--data", str(tmp_path)), "none.toml", "hil sim --write-lab")
+    expect_says(hil("serve", "--lab", str(tmp_path / "none.toml"), "--data", str(tmp_path)), "none.toml", "hil sim --write-lab")
     broken = tmp_path / "broken.toml"
     broken.write_text("[smu]\ndriver = 3\n")
-    says(hil("check", "--lab", str(broken)), "broken.toml")
+    expect_says(hil("check", "--lab", str(broken)), "broken.toml")

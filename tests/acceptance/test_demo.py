@@ -1,0 +1,36 @@
+"""The demo, briefly trained: the same processes, wires and maps as the long one."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hil.training.checkpoint import load_checkpoint
+from tests.acceptance.processes import hil
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_measures_trains_reports_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = hil("demo", "--exit", "--quick", "--dies", "4", "--out", str(tmp_path), within_s=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for method in ("software", "conventional", "hardware-aware", "statistics-aware"):
+        assert method in done.stdout
+    report = next(tmp_path.glob("*/report"))
+    page = (report / "index.html").read_text()
+    assert "SIMULATED" in page
+    for unit in ("frames", "SCPI messages", "prober commands"):
+        assert unit in page
+    assert {file.name for file in report.glob("*.png")} >= {"errors.png", "defects-wafer.png", "conductances.png"}
+    assert set(load_checkpoint(report / "networks.safetensors").networks) == {"software", "hardware-aware", "statistics-aware"}
+    # Nothing of it still listens: the address it served is free again.
+    url = re.search(r"http://127\.0\.0\.1:\d+", done.stdout)
+    assert url is not None
+    gone = hil("runs", "--url", url.group(), "--token", "x")
+    assert gone.returncode == 1
+    assert "nobody listens" in gone.stderr
+
+
+def test_json_of_a_command_is_one_object(tmp_path: Path) -> None:
+    done = hil("token", "create", "--scope", "read", "--json", "--data", str(tmp_path))
+    assert set(json.loads(done.stdout)) == {"id", "token", "scope"}
