@@ -27,6 +27,14 @@ class Limits:
     dead_man_ms: int = 1_500
     pulses_per_command: int = 625
 
+    def below_floor(self) -> tuple[int, int] | None:
+        """(value, floor) of the first limit too tight to work under, None when all can be met.
+
+        A limit of nothing would only make a board that every later host finds dead until its power is cycled.
+        """
+        floors = (("device_uv", 1_000), ("read_uv", 1_000), ("pulse_ns", 1), ("dead_man_ms", 100), ("pulses_per_command", 1))
+        return next(((getattr(self, name), floor) for name, floor in floors if getattr(self, name) < floor), None)
+
     def tightened(self, other: "Limits") -> "Limits":
         """The stricter of the two, limit by limit."""
         return Limits(*(min(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)))

@@ -108,7 +108,7 @@ async def run(chosen: Options) -> None:
 
 def _controller(world: World, clock: Clock) -> Controller:
     # The boot id tells a host that the board restarted, so it must differ between runs of one seed.
-    return Controller(world, boot_id=1 + secrets.randbelow(0xFFFF), serial=f"SIM{world.seed}", now_ns=clock.now_ns())
+    return Controller(world, boot_id=1 + secrets.randbelow(0xFFFF), serial=f"SIM{world.seed}", now_ns=clock.now_ns(), wall_ns=clock.wall_ns)
 
 
 def _say(line: str) -> None:

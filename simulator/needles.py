@@ -18,7 +18,10 @@ OVERTRAVEL_LIMIT_UM = 100.0
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that should never happen. kind: "xy_in_contact", "hot_touchdown" or "overtravel". die: under the needles, or None."""
+    """One thing that should never happen. die: under the needles, or None.
+
+    kind: "xy_in_contact", "hot_touchdown", "hot_lift" or "overtravel".
+    """
 
     kind: str
     die: DieIndex | None
@@ -78,9 +81,11 @@ class Needles:
         self.stage_um = (x_um, y_um)
 
     def move_z(self, z_um: float, output_on: bool) -> None:
-        """Move the chuck up or down. output_on: the SMU's output is on, which arcs at touchdown."""
+        """Move the chuck up or down. output_on: the SMU's output is on, which arcs when contact is made and when it breaks."""
         touched_before = self.touching
         self.z_um = z_um
+        if touched_before and not self.touching and output_on:
+            self.damage.append(Damage("hot_lift", self.die_below, "the SMU's output was on"))
         if self.touching and not touched_before:
             self._touch_down(output_on)
         if self.touching and z_um - self.contact_z_um > OVERTRAVEL_LIMIT_UM:

@@ -52,11 +52,14 @@ class Limits(_Section):
     """What no plan may exceed. Defaults are the simulated lab's; a real lab sets its own.
 
     device_volts: across a cell while pulsing. read_volts: across a cell while reading (read disturb).
+    smallest_read_volts: below it a reading is offset and resolution, not conductance.
+    gate_volts: kept with the station for the record; this controller sets its gate lines itself, nothing over the link does.
     contact_ohms: largest accepted resistance of the shorted pad pair.
     """
 
     device_volts: Positive = 1.0
     read_volts: Positive = 0.3
+    smallest_read_volts: Positive = 1e-3
     gate_volts: Positive = 3.3
     current_amps: Positive = 2e-3
     pulse_s: Positive = 1e-4

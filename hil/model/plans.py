@@ -109,34 +109,44 @@ def _numeric_rules(lab: LabConfig) -> Iterator[tuple[str, float, str]]:
 
 def check_plan(plan: BaseModel, lab: LabConfig) -> None:
     """Raises PlanRefused for the first field beyond the lab's limits, for an unknown die or an unknown kernel."""
+    _check_numbers(plan, lab)
+    _check_dies(getattr(plan, "dies", "all"), lab)
+    _check_kernels(getattr(plan, "kernels", "all"), lab)
+
+
+def _check_numbers(plan: BaseModel, lab: LabConfig) -> None:
     for field, limit, what in _numeric_rules(lab):
         value = getattr(plan, field, None)
         if value is not None and value > limit:
-            raise PlanRefused(
-                field, value, limit, f"{field} is {value:g}, above the station's limit of {limit:g} {what}; lower it or change lab.toml"
-            )
-    dies: Any = getattr(plan, "dies", "all")
-    if dies != "all":
-        unknown = [die for die in dies if die not in lab.wafer.dies]
-        if unknown:
-            x, y = unknown[0]
-            raise PlanRefused(
-                "dies",
-                [x, y],
-                len(lab.wafer.dies),
-                f"die ({x}, {y}) is not on the wafer map of lab.toml, which has {len(lab.wafer.dies)} dies",
-            )
-        if not dies or len(set(dies)) != len(dies):
-            raise PlanRefused("dies", len(dies), 1, "dies must name at least one die, and each only once")
-    kernels: Any = getattr(plan, "kernels", "all")
-    if kernels != "all":
-        for kernel in kernels:
-            if kernel >= lab.chip.kernels:
-                raise PlanRefused(
-                    "kernels", kernel, lab.chip.kernels - 1, f"kernel {kernel} does not exist; the chip has 0 to {lab.chip.kernels - 1}"
-                )
-        if not kernels or len(set(kernels)) != len(kernels):
-            raise PlanRefused("kernels", len(kernels), 1, "kernels must name at least one kernel, and each only once")
+            text = f"{field} is {value:g}, above the station's limit of {limit:g} {what}; lower it or change lab.toml"
+            raise PlanRefused(field, value, limit, text)
+    read_volts, smallest = getattr(plan, "read_volts", None), lab.limits.smallest_read_volts
+    if read_volts is not None and read_volts < smallest:
+        text = f"read_volts is {read_volts:g}, below the station's {smallest:g} V (limits.smallest_read_volts)"
+        raise PlanRefused("read_volts", read_volts, smallest, text)
+
+
+def _check_dies(dies: Any, lab: LabConfig) -> None:
+    if dies == "all":
+        return
+    known = lab.wafer.dies
+    for x, y in dies:
+        if (x, y) not in known:
+            text = f"die ({x}, {y}) is not on the wafer map of lab.toml, which has {len(known)} dies"
+            raise PlanRefused("dies", [x, y], len(known), text)
+    if not dies or len(set(dies)) != len(dies):
+        raise PlanRefused("dies", len(dies), 1, "dies must name at least one die, and each only once")
+
+
+def _check_kernels(kernels: Any, lab: LabConfig) -> None:
+    if kernels == "all":
+        return
+    last = lab.chip.kernels - 1
+    for kernel in kernels:
+        if kernel > last:
+            raise PlanRefused("kernels", kernel, last, f"kernel {kernel} does not exist; the chip has 0 to {last}")
+    if not kernels or len(set(kernels)) != len(kernels):
+        raise PlanRefused("kernels", len(kernels), 1, "kernels must name at least one kernel, and each only once")
 
 
 def route(plan: BaseModel, lab: LabConfig) -> tuple[DieIndex, ...]:

@@ -5,6 +5,7 @@ Rule 2: silence of the session's owner while a path is closed or pulses are allo
 """
 
 import zlib
+from collections.abc import Callable
 
 from firmware_protocol import dictionary, messages
 from firmware_protocol.events import Execute, Role, Transmit
@@ -21,10 +22,21 @@ from simulator.world import World
 class Controller:
     """One board with its firmware. boot_id: non-zero, another one at every start. Says itself that it is simulated.
 
-    limits: what the board was built for. Not safe for threads: whoever hosts it calls from one at a time.
+    limits: what the board was built for. wall_ns: wall time that a busy time takes; under a fast clock none, and none must then
+    be credited to a host that says nothing. Not safe for threads: whoever hosts it calls from one at a time.
     """
 
-    def __init__(self, world: World, *, boot_id: int, serial: str = "SIM-XB-0001", limits: Limits | None = None, now_ns: int = 0) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        boot_id: int,
+        serial: str = "SIM-XB-0001",
+        limits: Limits | None = None,
+        now_ns: int = 0,
+        wall_ns: Callable[[int], int] = lambda busy_ns: busy_ns,
+    ) -> None:
+        self._wall_ns = wall_ns
         self._world = world
         self._serial = serial
         self._built_in = limits or Limits()
@@ -78,8 +90,8 @@ class Controller:
                 data, busy_ns = data + wire, busy_ns + took_ns
             elif isinstance(event, Transmit):
                 data += event.data
-        if busy_ns:
-            self._busy_until_ns = max(self._busy_until_ns, now_ns) + busy_ns
+        if wall_ns := self._wall_ns(busy_ns):
+            self._busy_until_ns = max(self._busy_until_ns, now_ns) + wall_ns
         return Reply(data, busy_ns)
 
     def _execute(self, event: Execute, now_ns: int) -> tuple[bytes, int]:

@@ -104,6 +104,9 @@ class CrossbarBoard:
         return Done(messages.Empty())
 
     def _set_limits(self, request: messages.SetLimits) -> Done:
+        too_low = request.limits.below_floor()
+        if too_low is not None:
+            raise BoardRefused(Status.REFUSED_LIMIT, *too_low)
         self.limits = self.limits.tightened(request.limits)
         return Done(messages.LimitsResponse(self.limits.encode()))
 

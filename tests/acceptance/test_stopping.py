@@ -67,6 +67,8 @@ def test_ctrl_c_is_the_same_as_sigterm(sim: SimulatedLab, tmp_path: Path) -> Non
 
 def test_after_sigkill_of_everything_the_dead_man_isolates_and_the_next_start_makes_safe(sim: SimulatedLab, tmp_path: Path) -> None:
     with Service(sim.toml, tmp_path / "data") as service:
+        # Not on a fresh board: thousands of commands must not have bought a silent host any time.
+        service.client().start({**WAFER, "dies": [[1, 0]]}).wait()
         run = start_until_output_is_on(sim, service.client())
         wait_until(lambda: frozen_with_output_on(sim, service), 30, "frozen while the output is on")
         service.kill_all()

@@ -1,10 +1,9 @@
-"""Limits and geometry: the smaller limit wins, and a junction has one number."""
+"""Limits: the smaller one wins, but none may be so small that the board is dead."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
 
 LIMITS = st.builds(
@@ -20,26 +19,16 @@ def test_tightening_never_widens_anything(board: Limits, host: Limits) -> None:
     assert Limits.decode(both.encode()) == both
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.integers(1, 6), st.integers(1, 30), st.integers(1, 30), st.data())
-def test_a_junction_and_its_number_lead_to_each_other(kernels: int, rows: int, columns: int, data: st.DataObject) -> None:
-    geometry = Geometry(kernels, rows, columns)
-    device = data.draw(st.integers(0, geometry.devices - 1))
-    assert geometry.device(*geometry.coordinates(device)) == device
-
-
-@pytest.mark.parametrize("place", [(32, 0, 0), (0, 25, 0), (0, 0, 25), (-1, 0, 0)])
-def test_a_junction_that_does_not_exist_is_named(place: tuple[int, int, int]) -> None:
-    with pytest.raises(IndexError, match="outside 0 to"):
-        Geometry().device(*place)
-
-
-@pytest.mark.parametrize("shape", [(0, 1, 1), (256, 1, 1), (255, 255, 255)])
-def test_a_geometry_that_the_link_cannot_carry_is_refused(shape: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match=r"carries|fit"):
-        Geometry(*shape)
-
-
-def test_a_device_number_beyond_the_die_is_refused() -> None:
-    with pytest.raises(IndexError, match="20000"):
-        Geometry().coordinates(20_000)
+@pytest.mark.parametrize(
+    ("limits", "refused"),
+    [
+        (Limits(), None),
+        (Limits(device_uv=999), (999, 1_000)),
+        (Limits(read_uv=0), (0, 1_000)),
+        (Limits(pulse_ns=0), (0, 1)),
+        (Limits(dead_man_ms=99), (99, 100)),
+        (Limits(pulses_per_command=0), (0, 1)),
+    ],
+)
+def test_a_limit_that_nothing_can_work_under_is_named(limits: Limits, refused: tuple[int, int] | None) -> None:
+    assert limits.below_floor() == refused

@@ -171,6 +171,25 @@ def test_while_everything_is_isolated_silence_changes_nothing(controller: Contro
     assert controller.safe_reason is SafeReason.HOST
 
 
+def test_time_that_a_fast_clock_does_not_take_is_not_credited_to_a_silent_host(world: World) -> None:
+    controller = Controller(world, boot_id=5, wall_ns=lambda _busy_ns: 0)
+    client = Client(controller, session=9)
+    client.ask(messages.Hello())
+    client.arm()
+    for _ in range(20):
+        client.ask(messages.ReadBlock(0, 4096, 100_000))
+    assert 20 * client.busy_ns > 10_000 * MS
+    controller.tick(client.now_ns + Limits().dead_man_ms * MS)
+    assert controller.safe_reason is SafeReason.DEAD_MAN
+
+
+@pytest.mark.parametrize("limits", [Limits(dead_man_ms=0), Limits(pulses_per_command=0), Limits(read_uv=0)])
+def test_limits_that_would_make_the_board_useless_are_refused(client: Client, limits: Limits) -> None:
+    status, refusal = client.refused(messages.SetLimits(limits.encode()))
+    assert status is Status.REFUSED_LIMIT
+    assert refusal.value < refusal.limit
+
+
 def test_a_lost_connection_changes_nothing_until_the_dead_man(world: World, controller: Controller, client: Client) -> None:
     client.ask(messages.Select(Route.JUNCTION, 7))
     client.port.close()

@@ -196,6 +196,13 @@ def test_touching_down_with_the_output_on_is_damage() -> None:
     assert [(damage.kind, damage.die) for damage in made.damage] == [("hot_touchdown", (1, 1))]
 
 
+def test_lifting_with_the_output_on_is_damage() -> None:
+    made = touching()
+    made.set_output(True, 0.1)
+    made.lift()
+    assert [damage.kind for damage in made.damage] == ["hot_lift"]
+
+
 def test_too_much_overtravel_is_damage() -> None:
     made = touching()
     made.move_chuck_z(made.needles.contact_z_um + 150.0)

@@ -47,6 +47,7 @@ def test_a_plan_that_makes_no_sense_is_refused(fields: dict[str, object]) -> Non
     [
         ("read_volts", 9.0, LAB.limits.device_volts),
         ("read_volts", 0.31, LAB.limits.read_volts),
+        ("read_volts", 1e-7, LAB.limits.smallest_read_volts),
         ("pulse_volts", 1.01, LAB.limits.device_volts),
         ("pulse_s", 1e-3, LAB.limits.pulse_s),
         ("averages", 1001, LAB.limits.averages),
