@@ -29,6 +29,10 @@ _TICK_S = 0.02
 _MARGIN_S = 1.0
 
 
+class SessionTaken(LinkLost):
+    """Another host has the controller now. Whoever takes it back unasked fights with him over the outputs."""
+
+
 class BoardLink:
     """One session on one line. timeout_s: deadline of an answer, beyond what the board itself may take.
 
@@ -171,7 +175,7 @@ class BoardLink:
             self._sent(*self.endpoint.request(KeepAlive(), now_ns))
 
     def _lost(self, reason: LostBy, ticket: Ticket | None) -> LinkError:
-        kind = LinkTimeout if reason is LostBy.SILENCE else LinkLost
+        kind = {LostBy.SILENCE: LinkTimeout, LostBy.SESSION: SessionTaken}.get(reason, LinkLost)
         asked = "" if ticket is None else f"{Opcode(ticket.opcode).name}: "
         return kind(f"{self.address}: {asked}{reason}; what it last did must be read back")
 
@@ -189,4 +193,5 @@ class BoardLink:
         if isinstance(self._fault, ProtocolError):
             raise ProtocolError(str(self._fault)) from self._fault
         if self._fault is not None:
-            raise LinkLost(f"{self.address}: the link is down since: {self._fault}; open it again") from self._fault
+            kind = SessionTaken if isinstance(self._fault, SessionTaken) else LinkLost
+            raise kind(f"{self.address}: the link is down since: {self._fault}; open it again") from self._fault

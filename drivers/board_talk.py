@@ -65,6 +65,16 @@ def ask(link: BoardLink, message: Request, device_s: float = 0.0) -> Message:
     return understand(link.address, message, link.ask(message, device_s))
 
 
+def fitting(build: Callable[[], Request]) -> Request:
+    """A message whose every value fits its field. Raises Refused."""
+    request = build()
+    try:
+        request.encode()
+    except ValueError as error:
+        raise Refused(f"crossbar: {error}") from error
+    return request
+
+
 def understand(address: str, message: Request, frame: Frame) -> Message:
     """What a frame says in answer to `message`. Raises like `ask`."""
     name = message.opcode.name

@@ -7,13 +7,13 @@ or pulses are allowed a keep-alive goes out every 0.5 s, for 5 s after the last 
 
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.board_link import BoardLink
-from drivers.board_talk import Greeting, ask, greet, open_link, understand
+from drivers.board_link import BoardLink, SessionTaken
+from drivers.board_talk import Greeting, ask, fitting, greet, open_link, understand
 from drivers.crossbar_pulses import STEP_S, Pulser, Waveform
 from drivers.crossbar_safety import Inspection, SafetyLine, inspect_crossbar, open_crossbar_for_safety, read_status, to_status
 from drivers.crossbar_units import check_limit, to_amps, to_ns, to_uv, to_vmm_inputs
@@ -74,7 +74,7 @@ class Crossbar:
         self._link, self._greeting = connect()
         self._limits = self._greeting.hello.limits
         self._state = DeviceState(self._greeting.hello.state)
-        self._pulser = Pulser(pulse_ids, lambda: self._link, self._reconnect_to_same_start, self._arm)
+        self._pulser = Pulser(pulse_ids, lambda: self._link, self._reconnect_to_same_start, self._disarmed_itself)
         pulse_ids.advance(self._greeting.hello.last_pulse_id)
 
     # --- who it is
@@ -120,7 +120,8 @@ class Crossbar:
         return self._limits
 
     def isolate(self) -> None:
-        """Also over a new connection when the old one is gone. Raises OutputMayBeOn when it could not be verified."""
+        """Also over a new connection when the old one is gone. Raises OutputMayBeOn when it could not be verified.
+        From another host that has the controller it is taken for this alone: every later call raises SessionTaken."""
         try:
             self._disarm()
         except DriverError as error:
@@ -163,7 +164,7 @@ class Crossbar:
             raise Refused(f"crossbar: averages is {averages}; at least 1 is needed")
         self._leave_path()
         per_kernel = self._geometry.per_kernel
-        request = _fitting(lambda: messages.ReadBlock(kernel, averages, read_uv))
+        request = fitting(lambda: messages.ReadBlock(kernel, averages, read_uv))
         answer = self._ask(request, 3 * per_kernel * (READ_S * averages + STEP_S))
         assert isinstance(answer, messages.ReadBlockResponse)
         if (answer.kernel, answer.averages, answer.read_uv, len(answer.codes)) != (kernel, averages, read_uv, 2 * per_kernel):
@@ -184,11 +185,11 @@ class Crossbar:
         waveform = Waveform(amplitude_uv, width_ns, pulse_volts, pulse_s)
         places = np.flatnonzero(mask)
         executed = np.zeros(mask.size, dtype=np.bool_)
-        if places.size and self._state is not DeviceState.ARMED:
-            self._arm()
         for start in range(0, places.size, self._pulses_per_command):
             part = places[start : start + self._pulses_per_command]
             devices = (part + kernel * self._geometry.per_kernel).astype("<u2").tobytes()
+            if self._state is not DeviceState.ARMED:
+                self._arm()
             executed[part] = self._pulser.send(devices, waveform)
         return executed.reshape(shape)
 
@@ -252,11 +253,24 @@ class Crossbar:
             self.isolate()
 
     def _disarm(self) -> None:
-        with suppress(LinkError):
+        try:
             ask(self._link, messages.Disarm())
-            return
-        self._reconnect()
-        ask(self._link, messages.Disarm())
+        except SessionTaken:
+            # Safe comes first, but nothing goes on in a session that somebody took from us: ours stays lost.
+            with closing(self._connect()[0]) as link:
+                ask(link, messages.Disarm())
+        except LinkError:
+            self._reconnect()
+            ask(self._link, messages.Disarm())
+
+    def _disarmed_itself(self) -> Refused:
+        """For pulses refused although the driver had armed. The next call after it may arm again: its caller knows by then."""
+        status = self.status()
+        self._enter(DeviceState[status.state])
+        return Refused(
+            f"{self._link.address}: the controller disarmed itself: {status.safe_reason}; none of these pulses was applied; "
+            "find out what stopped it, then start again"
+        )
 
     def _arm(self) -> None:
         self._ask(messages.Arm(self._limits.crc32))
@@ -283,13 +297,3 @@ class Crossbar:
         if self._greeting.boot_id != boot_id:
             raise LinkLost(f"{self._link.address}: the controller restarted meanwhile and does not remember single pulses")
         return self._link
-
-
-def _fitting(build: Callable[[], Request]) -> Request:
-    """A message whose every value fits its field. Raises Refused."""
-    request = build()
-    try:
-        request.encode()
-    except ValueError as error:
-        raise Refused(f"crossbar: {error}") from error
-    return request

@@ -1,11 +1,12 @@
 """Pulses, at most once. Rule 1: the id is durable before the first byte leaves. Rule 2: every id is settled, whatever
 happens: executed, refused, or unknown. Rule 3: an unanswered command is asked after, never sent again.
+Rule 4: a controller that disarmed itself or serves another host had a reason; nobody arms it or takes it back unasked.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.board_link import BoardLink
+from drivers.board_link import BoardLink, SessionTaken
 from drivers.board_talk import Denied, ask
 from drivers.errors import DriverError, LinkError, OutcomeUnknown, Refused
 from drivers.protocols import PulseIds
@@ -28,13 +29,15 @@ class Waveform:
 
 class Pulser:
     """Sends PROGRAM commands. link: the session now in use. reconnect: open another one to the same start of the same
-    board and return it, or raise LinkError. arm: allow pulses."""
+    board and return it, or raise LinkError. disarmed: what to raise when pulses turn out not to be allowed any more."""
 
-    def __init__(self, ids: PulseIds, link: Callable[[], BoardLink], reconnect: Callable[[], BoardLink], arm: Callable[[], None]) -> None:
+    def __init__(
+        self, ids: PulseIds, link: Callable[[], BoardLink], reconnect: Callable[[], BoardLink], disarmed: Callable[[], Refused]
+    ) -> None:
         self._ids = ids
         self._link = link
         self._reconnect = reconnect
-        self._arm = arm
+        self._disarmed = disarmed
 
     def send(self, devices: bytes, waveform: Waveform) -> list[bool]:
         """Executed, per item of `devices` (u16 little-endian each). Raises Refused (nothing happened), OutcomeUnknown, LinkError."""
@@ -56,6 +59,8 @@ class Pulser:
         device_s = 3 * count * (STEP_S + message.width_ns * 1e-9)
         try:
             answer = self._program(message, device_s)
+        except SessionTaken as error:
+            raise _unknown(message.first_pulse_id, count, str(error)) from error
         except LinkError as error:
             return self._ask_after(message.first_pulse_id, count, error)
         if not isinstance(answer, ProgramResponse) or len(answer.outcomes) != count or answer.first_pulse_id != message.first_pulse_id:
@@ -69,11 +74,9 @@ class Pulser:
             if error.status == Status.REFUSED_PULSE_ID:
                 self._ids.advance(error.refusal.limit)
                 raise Refused(f"{error}: someone else pulsed this die; check what it holds before pulsing again") from error
-            if error.status != Status.REFUSED_NOT_ARMED:
-                raise
-        # The dead man disarmed it while the owner was busy elsewhere. Refused as a whole, so the same ids are still unused.
-        self._arm()
-        return ask(self._link(), message, device_s)
+            if error.status == Status.REFUSED_NOT_ARMED:
+                raise self._disarmed() from error
+            raise
 
     def _ask_after(self, first: int, count: int, cause: LinkError) -> list[str]:
         """What became of a command without an answer: one attempt over a new session, then it stays unknown.
@@ -91,8 +94,7 @@ class Pulser:
                 else:
                     above = middle
         except DriverError as error:
-            text = f"crossbar: pulses {first} to {first + count - 1} may or may not have been applied ({cause}; asking after them: {error})"
-            raise OutcomeUnknown(f"{text}; read the junctions back, do not repeat", first, count) from cause
+            raise _unknown(first, count, f"{cause}; asking after them: {error}") from cause
         return [EXECUTED] * executed + [REFUSED] * (count - executed)
 
     @staticmethod
@@ -101,3 +103,10 @@ class Pulser:
         if not isinstance(answer, QueryPulseResponse) or answer.pulse_id != pulse_id or answer.outcome == PulseOutcome.LOST:
             raise LinkError(f"the controller no longer knows pulse {pulse_id}")
         return answer.outcome == PulseOutcome.EXECUTED
+
+
+def _unknown(first: int, count: int, why: str) -> OutcomeUnknown:
+    text = (
+        f"crossbar: pulses {first} to {first + count - 1} may or may not have been applied ({why}); read the junctions back, do not repeat"
+    )
+    return OutcomeUnknown(text, first, count)

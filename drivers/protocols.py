@@ -58,16 +58,35 @@ class ProberState:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Whether the needles still are where contact was proven, in as few questions as possible.
+
+    z_um: chuck height above z zero, um. contacts: the prober's own count of touchdowns: a chuck that was lowered and
+    raised again stands at the same height, but not in the same contact.
+    """
+
+    z_um: float
+    contacts: int
+
+    def unmoved_since(self, proven: "Placement", tolerance_um: float) -> bool:
+        """False for a height that is not a number."""
+        return self.contacts == proven.contacts and abs(self.z_um - proven.z_um) <= tolerance_um
+
+
+@dataclass(frozen=True)
 class SourceSettings:
     """Voltage sourcing of an SMU.
 
-    limit_amps: compliance, A. nplc: integration time in power-line cycles. range_volts: fixed source range, V.
+    limit_amps: compliance, A. nplc: integration time in power-line cycles. range_volts: largest level needed, V; the
+    smallest source range that reaches it is taken; None: limit_volts. limit_volts: no level beyond it is ever sourced,
+    V; None: the range's own end.
     """
 
     limit_amps: float
-    range_volts: float = 2.0
+    range_volts: float | None = None
     nplc: float = 0.1
     four_wire: bool = False
+    limit_volts: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +163,11 @@ class Prober(Protocol):
         ...
 
     def separate(self) -> ProberState:
-        """Lower to separation height; idempotent, allowed from every state."""
+        """Lower to separation height; idempotent, allowed from every state, whoever else holds the prober."""
+        ...
+
+    def placement(self) -> Placement:
+        """Read back at every reading: cheap."""
         ...
 
     def chuck_temperature_c(self) -> float: ...
@@ -166,7 +189,10 @@ class SourceMeter(Protocol):
 
     def output_is_on(self) -> bool: ...
     def measure(self, volts: float) -> SmuReading:
-        """Set the level and read once, in one message. The output must be on."""
+        """Set the level, read once and return to 0 V, in one message. The output must be on.
+
+        On return the level is 0 V, so that whatever the SMU is connected to may be switched.
+        """
         ...
 
     def counts(self) -> WireCounts: ...

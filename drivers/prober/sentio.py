@@ -14,7 +14,9 @@ from drivers.prober import sentio_commands as say
 from drivers.prober.motion_rules import Motion, PositionNotVerified, require_allowed
 from drivers.prober.sentio_session import SentioSession
 from drivers.prober.sentio_state import Heights, SentioReader, WaferFrame
-from drivers.protocols import Identity, ProberState, WireCounts
+from drivers.protocols import Identity, Placement, ProberState, WireCounts
+
+_SEPARATE_TRIES = 2
 
 
 def open_sentio(
@@ -24,13 +26,19 @@ def open_sentio(
     pitch_um: tuple[float, float] = (10_000.0, 10_000.0),
     home: tuple[int, int] = (0, 0),
     overtravel_limit_um: float = 60.0,
+    separate_within_s: float | None = None,
 ) -> "Sentio":
-    """Connect; sends nothing. timeout_s: of connecting and of questions, moves have their own. Raises ConnectFailed."""
+    """Connect; sends nothing. Raises ConnectFailed.
+
+    timeout_s: of connecting and of questions; moves have their own. separate_within_s: of both tries of separating
+    together, for those in a hurry, who make no other move; None: the usual deadline of a z move, each.
+    """
 
     def connect() -> VisaLink:
         return VisaLink(address, timeout_s, unit="prober commands")
 
-    session = SentioSession(connect(), connect, say.Deadlines(query_s=timeout_s))
+    z_s = say.Deadlines.z_s if separate_within_s is None else separate_within_s / _SEPARATE_TRIES
+    session = SentioSession(connect(), connect, say.Deadlines(query_s=timeout_s, z_s=z_s))
     return Sentio(session, WaferFrame(pitch_um, home), overtravel_limit_um)
 
 
@@ -93,9 +101,9 @@ class Sentio:
     def separate(self) -> ProberState:
         """Raises PositionNotVerified when the needles may still be down. Repeated once on a new connection after a fault of the wire."""
         try:
-            self._move_apart()
+            self._session.separate()
         except (LinkError, ProtocolError):
-            self._move_apart()
+            self._session.separate()
         state = self._reader.state()
         if state.in_contact:
             raise PositionNotVerified(
@@ -116,6 +124,10 @@ class Sentio:
         self._session.ask(say.enable_overtravel(on))
         return heights.overtravel_gap_um
 
+    def placement(self) -> Placement:
+        """Two questions. Sideways nothing moves in between: LockContact forbids it while the count of contacts stays."""
+        return Placement(self._reader.z_um(), self.contact_count())
+
     def chuck_temperature_c(self) -> float:
         return self._session.ask(say.TEMPERATURE).floats(1)[0]
 
@@ -127,10 +139,6 @@ class Sentio:
 
     def close(self) -> None:
         self._session.close()
-
-    def _move_apart(self) -> None:
-        self._session.take_control_to_separate()
-        self._session.move(say.SEPARATE, self._session.deadlines.z_s)
 
     def _require(self, motion: Motion) -> Heights:
         """Read z and allow the motion, or refuse it. Returns the heights it was judged by."""

@@ -33,11 +33,11 @@ _LONG_REFERENCES_SINCE = (25, 2)
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Longest wait for an answer, s: query, xy step, z move, stop."""
+    """Longest wait for an answer, s: query, xy step, z move, stop. A z move is some 100 um, well under a second."""
 
     query_s: float = 5.0
     step_s: float = 60.0
-    z_s: float = 60.0
+    z_s: float = 10.0
     stop_s: float = 5.0
 
 

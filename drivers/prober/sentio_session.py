@@ -1,8 +1,8 @@
 """One connection to a SENTIO: a command and its own answer, never another's.
 
 Rule 1: a late answer is never read. After a time-out the chuck is stopped over a second connection and the first is
-made anew, because synchronous answers carry no number that would tell them apart.
-Rule 2: remote mode is taken only when motion is first needed; asking changes nothing.
+made anew, because synchronous answers carry no number that would tell them apart. Only separating is never stopped.
+Rule 2: remote mode is taken only when motion is first needed, and before every separation; asking changes nothing.
 """
 
 from collections.abc import Callable
@@ -38,19 +38,31 @@ class SentioSession:
         except LinkTimeout as error:
             raise LinkTimeout(f"{error}; {self._stop()}, its position has to be read back") from error
 
+    def separate(self) -> None:
+        """Down, asking nothing first. A late chuck is on its way to where it is safe: it is not stopped.
+
+        A connection no longer trusted is made anew, and remote mode is taken whoever had it: nobody may keep the needles
+        down. Once more when another client took it back in between.
+        """
+        if not self._link.trusted:
+            self._reconnect()
+        try:
+            self._take_and_separate()
+        except ProberError as error:
+            if error.code != _INVALID_OPERATION:
+                raise
+            self._take_and_separate()
+
+    def _take_and_separate(self) -> None:
+        self._link.send(say.REMOTE_MODE)
+        self._exchange(say.SEPARATE, self.deadlines.z_s)
+
     def take_control(self) -> None:
         """Remote mode, and no stepping while in contact. Sent once a connection."""
         if not self._remote:
             self._link.send(say.REMOTE_MODE)
             self.ask(say.LOCK_CONTACT)
             self._remote = True
-
-    def take_control_to_separate(self) -> None:
-        """Nothing is asked first, and a connection that is no longer trusted is made anew."""
-        if not self._link.trusted:
-            self._reconnect()
-        if not self._remote:
-            self._link.send(say.REMOTE_MODE)
 
     def counts(self) -> WireCounts:
         return self._link.counts()

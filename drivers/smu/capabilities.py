@@ -28,11 +28,13 @@ class SmuCapabilities:
     list_per_message: int
     list_points: int
 
-    def check_range(self, range_volts: float) -> None:
-        """Raises OverLimit unless it is one of the instrument's fixed ranges: a range is chosen, never rounded."""
-        if range_volts not in self.source_volts_ranges:
-            listed = ", ".join(f"{each:g}" for each in self.source_volts_ranges)
-            raise OverLimit(f"{self.model}: source range {range_volts!r} V does not exist; choose one of {listed} V")
+    def range_for(self, volts: float) -> float:
+        """Full scale of the smallest source range that reaches a level, V. Raises OverLimit when none does, NaN included."""
+        reaching = [each for each in self.source_volts_ranges if 0 < volts <= each * self.overrange]
+        if not reaching:
+            largest = max(self.source_volts_ranges) * self.overrange
+            raise OverLimit(f"{self.model}: no source range reaches {volts!r} V; choose a range_volts above 0 and up to {largest:g} V")
+        return min(reaching)
 
     def check_level(self, volts: float, range_volts: float) -> None:
         """Raises OverLimit for a level beyond the range, NaN included."""

@@ -7,7 +7,7 @@ it is believed only when read back; until then the needles count as live.
 
 from collections.abc import Sequence
 
-from drivers.errors import DriverError, LinkTimeout, OutputMayBeOn, Refused, WrongInstrument
+from drivers.errors import DriverError, LinkTimeout, OutputMayBeOn, OverLimit, Refused, WrongInstrument
 from drivers.links.text import TextLink
 from drivers.links.visa import VisaLink
 from drivers.protocols import Identity, SmuReading, SourceSettings, WireCounts
@@ -18,6 +18,8 @@ from drivers.smu.capabilities import KEITHLEY_2450
 _LINE_FREQUENCY_HZ = 50.0
 _OFF_VERIFIED_WITHIN_S = 1.0
 """Off and verified has to be quick whatever the configured time-out: everything else waits for it."""
+_RANGE_VOLTS = 2.0
+"""Of settings that name neither a range nor a limit."""
 _APERTURES_PER_READING = 3
 """Signal, reference and zero: autozero takes three apertures a reading."""
 
@@ -36,6 +38,7 @@ class Keithley2450:
         self._name = f"SMU at {link.address}"
         self._scpi = Scpi(link, self._name)
         self._settings: SourceSettings | None = None
+        self._range_volts = _RANGE_VOLTS
         self._queue_is_ours = False
 
     def identify(self) -> Identity:
@@ -52,15 +55,20 @@ class Keithley2450:
         return identity
 
     def configure(self, settings: SourceSettings) -> None:
-        """Raises OverLimit for a setting the 2450 does not have (nothing is clipped), Refused for what it rejected."""
-        KEITHLEY_2450.check_range(settings.range_volts)
-        KEITHLEY_2450.check_limit(settings.limit_amps, settings.range_volts)
+        """Raises OverLimit for what the 2450 does not have and for a range beyond limit_volts, Refused for what it rejected.
+
+        Nothing is clipped.
+        """
+        wanted_volts = next(each for each in (settings.range_volts, settings.limit_volts, _RANGE_VOLTS) if each is not None)
+        self._check_limit(wanted_volts, settings)
+        range_volts = KEITHLEY_2450.range_for(wanted_volts)
+        KEITHLEY_2450.check_limit(settings.limit_amps, range_volts)
         KEITHLEY_2450.check_nplc(settings.nplc)
         self._settings = None
-        self._group("configure", say.configuration(settings))
+        self._group("configure", say.configuration(settings, range_volts))
         if self.output_is_on():
             raise OutputMayBeOn(f"{self._name}: the output reads on after {say.OUTPUT_OFF}; switch it off at the front panel")
-        self._settings = settings
+        self._settings, self._range_volts = settings, range_volts
 
     def output_on(self) -> None:
         """At the level last set, 0 V after `configure`. Raises Refused when the instrument does not switch on (interlock)."""
@@ -86,10 +94,11 @@ class Keithley2450:
         return parse_flag(self._scpi.query(say.OUTPUT_STATE), self._name)
 
     def measure(self, volts: float) -> SmuReading:
-        """Raises Refused when the output was off: the reading would be of nothing."""
+        """Raises OverLimit beyond limit_volts or the range, Refused when the output was off: the reading would be of nothing."""
         if self._settings is None:
             raise Refused(f"{self._name}: configure it before measuring")
-        KEITHLEY_2450.check_level(volts, self._settings.range_volts)
+        self._check_limit(volts, self._settings)
+        KEITHLEY_2450.check_level(volts, self._range_volts)
         aperture_s = self._settings.nplc / _LINE_FREQUENCY_HZ * _APERTURES_PER_READING
         answer = self._scpi.query(say.measurement(volts), self._timeout_s + aperture_s)
         reading, output_on = say.parse_measurement(answer, self._name)
@@ -111,6 +120,10 @@ class Keithley2450:
             self._scpi.drain_errors()
             self._queue_is_ours = True
         self._scpi.group(purpose, commands)
+
+    def _check_limit(self, volts: float, settings: SourceSettings) -> None:
+        if settings.limit_volts is not None and not abs(volts) <= settings.limit_volts:
+            raise OverLimit(f"{self._name}: {volts!r} V is beyond the limit of {settings.limit_volts:g} V it was configured with; lower it")
 
     def _ask_identity(self, question: str) -> str:
         try:

@@ -21,14 +21,17 @@ _OVERFLOW = 9e36
 """The 2450 reports +9.9E37 for a reading beyond its range."""
 
 
-def configuration(settings: SourceSettings) -> list[str]:
-    """Source voltage at level 0, measure current, output left off. The output is off before anything changes."""
+def configuration(settings: SourceSettings, range_volts: float) -> list[str]:
+    """Source voltage at level 0, measure current, output left off. The output is off before anything changes.
+
+    The level goes first: a level of before beyond the new range would make the 2450 refuse the range.
+    """
     sense = "ON" if settings.four_wire else "OFF"
     return [
         OUTPUT_OFF,
         ":SOUR:FUNC VOLT",
-        f":SOUR:VOLT:RANG {number(settings.range_volts)}",
         ":SOUR:VOLT:LEV 0",
+        f":SOUR:VOLT:RANG {number(range_volts)}",
         f":SOUR:VOLT:ILIM {number(settings.limit_amps)}",
         ":SOUR:VOLT:READ:BACK ON",
         ':SENS:FUNC "CURR"',
@@ -40,8 +43,11 @@ def configuration(settings: SourceSettings) -> list[str]:
 
 
 def measurement(volts: float) -> str:
-    """Level, reading, limit flag and output state in one message: one round trip, and the flags are this reading's."""
-    return f':SOUR:VOLT:LEV {number(volts)};:READ? "defbuffer1",SOUR,READ;:SOUR:VOLT:ILIM:TRIP?;:OUTP?'
+    """Level, reading, limit flag, back to 0 V, output state in one message: one round trip, and the flags are this reading's.
+
+    The output state is asked last: who has its answer knows that the level was at 0 V before.
+    """
+    return f':SOUR:VOLT:LEV {number(volts)};:READ? "defbuffer1",SOUR,READ;:SOUR:VOLT:ILIM:TRIP?;:SOUR:VOLT:LEV 0;:OUTP?'
 
 
 def parse_measurement(answer: str, name: str) -> tuple[SmuReading, bool]:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from hil.model.defects import Defect, LineFault
 
-_MOST = 0.5
+MOST = 0.5
+"""A line is told by more than this share of its junctions."""
 
 
 def line_faults(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -17,6 +18,6 @@ def line_faults(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         hit = codes == defect
         # A row is told by its columns (last axis), a column by its rows.
         for axis, line in ((2, LineFault.ROW), (1, LineFault.COLUMN)):
-            bad = hit.mean(axis=axis, keepdims=True) > _MOST
+            bad = hit.mean(axis=axis, keepdims=True) > MOST
             faults |= np.where(bad, np.uint8(int(line) | extra), np.uint8(0))
     return faults

@@ -1,6 +1,7 @@
 """Statistics of a wafer from its measured maps alone: what a trainer samples defective dies from.
 
-Rates are pooled over dies; junctions not measured are left out of the trials, never counted as good."""
+Rates are pooled over dies; junctions not measured, and lines of which too few were measured to tell a fault, are left out of
+the trials, never counted as good."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.analysis.intervals import Rate, pooled_rate
+from hil.analysis.lines import MOST
 from hil.model.defects import Defect, LineFault
 from hil.model.maps import ConductanceMap, DefectMap
 
@@ -40,15 +42,15 @@ class MeasuredDie:
 
 def defect_rates(maps: Sequence[DefectMap]) -> dict[str, Rate]:
     """Rate per junction of each kind, by lower-case name of the defect code."""
-    tried = np.array([np.count_nonzero(~np.isin(each.codes, _NOT_TRIED)) for each in maps], dtype=np.int64)
+    tried = np.array([np.count_nonzero(_tried(each)) for each in maps], dtype=np.int64)
     return {kind.name.lower(): pooled_rate(_count(maps, kind), tried) for kind in KINDS}
 
 
 def line_rates(maps: Sequence[DefectMap]) -> dict[str, Rate]:
-    """Rate per line of a kernel of open and of shorted rows and columns, by name."""
+    """Rate per measured line of a kernel of open and of shorted rows and columns, by name."""
     rates: dict[str, Rate] = {}
     for name, line, axis in (("row", LineFault.ROW, 2), ("column", LineFault.COLUMN, 1)):
-        lines = np.array([each.codes.size // each.codes.shape[axis] for each in maps], dtype=np.int64)
+        lines = np.array([np.count_nonzero(_tried_lines(each, axis)) for each in maps], dtype=np.int64)
         for cause, shorted in (("open", 0), ("shorted", int(LineFault.SEGMENT))):
             counts = np.array([_lines(each, int(line), shorted, axis) for each in maps], dtype=np.int64)
             rates[f"{cause}_{name}"] = pooled_rate(counts, lines)
@@ -82,6 +84,15 @@ def wafer_statistics(dies: Sequence[MeasuredDie]) -> dict[str, Any]:
     }
 
 
+def _tried(each: DefectMap) -> NDArray[np.bool_]:
+    return ~np.isin(each.codes, _NOT_TRIED)
+
+
+def _tried_lines(each: DefectMap, axis: int) -> NDArray[np.bool_]:
+    """Lines of which enough was measured for a fault to show; axis: the one that runs along the line."""
+    return np.asarray(_tried(each).mean(axis=axis) > MOST)
+
+
 def _count(maps: Sequence[DefectMap], kind: Defect) -> NDArray[np.int64]:
     return np.array([np.count_nonzero(each.codes == kind) for each in maps], dtype=np.int64)
 
@@ -89,7 +100,7 @@ def _count(maps: Sequence[DefectMap], kind: Defect) -> NDArray[np.int64]:
 def _lines(each: DefectMap, line: int, shorted: int, axis: int) -> int:
     wanted = line | shorted
     hit = (each.line_fault & (line | int(LineFault.SEGMENT))) == wanted
-    return int(np.count_nonzero(hit.all(axis=axis)))
+    return int(np.count_nonzero(hit.all(axis=axis) & _tried_lines(each, axis)))
 
 
 def _distribution(per_die: Sequence[NDArray[np.float32]]) -> Distribution:

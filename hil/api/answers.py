@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from hil.api.arrays import ArrayResource, Form, negotiate
+from hil.api.auth import admit
 from hil.api.context import Services
 from hil.api.etags import none_match, strong
 from hil.api.problems import Problem
@@ -34,27 +36,31 @@ async def answer_array(request: Request, services: Services, find: Find, wait_s:
     form = negotiate(request.headers.get("accept"))
     condition = request.headers.get("if-none-match")
     deadline = time.monotonic() + wait_s
+    address = ("array", request.scope["path"], request.scope["query_string"])
     while True:
-        seen = services.hub.generation
-        found = await run_in_threadpool(_look, find)
+        seen = services.maps.generation
+        found = await services.memo.ask(address, partial(_look, find))
         new = isinstance(found, ArrayResource) and none_match(condition, strong(found.identity, form.tag))
-        if new or not await services.hub.changed_since(seen, deadline - time.monotonic()):
+        if new or not await services.maps.changed_since(seen, deadline - time.monotonic()):
             break
-    if isinstance(found, Problem):
-        raise found
+        # The wait may have been long, and the token revoked in it.
+        await admit(services, request, "read")
+    if isinstance(found, str):
+        raise Missing(found)
     headers = {"ETag": strong(found.identity, form.tag), "Vary": "Accept", "Cache-Control": cache, **found.headers}
     if not new:
         return Response(status_code=304, headers=headers)
-    body = await run_in_threadpool(found.body, form, services.store.get_object)
+    limiter = services.encoding if form is Form.JSON else None
+    body = await to_thread.run_sync(found.body, form, services.store.get_object, limiter=limiter)
     return Response(body, media_type=form.value, headers=headers)
 
 
-def _look(find: Find) -> ArrayResource | Problem:
-    """A missing map is an answer to wait on, an unknown wafer or die is not: that one is raised as something else."""
+def _look(find: Find) -> ArrayResource | str:
+    """A missing map is an answer to wait on, told in words; an unknown wafer or die is not: that is raised as something else."""
     try:
         return find()
     except Missing as missing:
-        return missing
+        return missing.detail
 
 
 class Missing(Problem):

@@ -11,26 +11,32 @@ from fastapi.middleware import Middleware
 
 from hil.api import problems
 from hil.api.context import Services, utc_now
-from hil.api.edge import LOOPBACK, BodyLimit, HostAllowList
+from hil.api.edge import LOOPBACK, BodyLimit, HostAllowList, InFlightLimit
 from hil.api.longpoll import ChangeHub
+from hil.api.memo import Memo
 from hil.api.openapi import describe
 from hil.api.routes import dies, document, events, health, maps, objects, runs, station, statistics, wafers
+from hil.api.watermark import Watermark
 from hil.model.lab import LabConfig
 from hil.store.protocol import Store
 
 PREFIX = "/api/v1"
 PICTURES_AT_ONCE = 2
+JSON_ARRAYS_AT_ONCE = 2
+MOST_IN_FLIGHT = 500
+NEVER_BUSY = frozenset({("GET", "/healthz"), ("POST", f"{PREFIX}/station/estop")})
+"""What is answered however many requests are: a full house must not stand in the way of the emergency stop."""
 
 
 @asynccontextmanager
 async def _watching(app: FastAPI) -> AsyncGenerator[None, None]:
-    hub: ChangeHub = app.state.services.hub
-    watcher = asyncio.create_task(hub.run())
+    services: Services = app.state.services
+    watchers = [asyncio.create_task(hub.run()) for hub in (services.hub, services.maps)]
     try:
         yield
     finally:
-        hub.close()
-        await watcher
+        services.close()
+        await asyncio.gather(*watchers)
 
 
 def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -42,9 +48,13 @@ def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Cal
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(HostAllowList, names=LOOPBACK | set(hosts)), Middleware(BodyLimit, limit_bytes=objects.LARGEST_BYTES)],
+        middleware=[
+            Middleware(HostAllowList, names=LOOPBACK | set(hosts)),
+            Middleware(InFlightLimit, most=MOST_IN_FLIGHT, exempt=NEVER_BUSY),
+            Middleware(BodyLimit, limit_bytes=objects.LARGEST_BYTES),
+        ],
     )
-    app.state.services = Services(store, lab, ChangeHub(store.changes), now, CapacityLimiter(PICTURES_AT_ONCE))
+    app.state.services = _services(store, lab, now)
     problems.install(app)
     app.include_router(health.router)
     for part in (station, wafers, statistics, dies, maps, objects, runs, events, document):
@@ -53,7 +63,20 @@ def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Cal
     return app
 
 
+def _services(store: Store, lab: LabConfig, now: Callable[[], datetime]) -> Services:
+    return Services(
+        store=store,
+        lab=lab,
+        hub=ChangeHub(store.changes),
+        now=now,
+        drawing=CapacityLimiter(PICTURES_AT_ONCE),
+        encoding=CapacityLimiter(JSON_ARRAYS_AT_ONCE),
+        maps=ChangeHub(Watermark(store)),
+        memo=Memo(store.changes),
+    )
+
+
 def end_streams(app: FastAPI) -> None:
     """Ends every stream and long poll, so that a stopping server need not wait for them. Safe from a signal handler."""
     services: Services = app.state.services
-    services.hub.close()
+    services.close()

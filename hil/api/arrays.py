@@ -130,9 +130,19 @@ def _tensor(stack: NDArray[Any]) -> Any:
 
 
 def _json(rows: tuple[Row, ...], columns: Mapping[str, NDArray[Any]], stacked: bool) -> bytes:
-    """Nested lists; not measured is null. Exact: a float32 is written as the double it equals."""
+    """Nested lists; not measured is null. Exact: a float32 is written as the double it equals.
+
+    Written row by row: each call holds the interpreter to its end, and the whole of a wafer would hold up everybody else.
+    """
     first = next(iter(columns.values()))
     described: list[dict[str, Any]] = [{"die": row.die, "map_id": row.map_id, "measured_at": row.measured_at} for row in rows]
     head = {"dies": described} if stacked else described[0]
-    arrays = {name: column.tolist() for name, column in columns.items()}
-    return to_json({**head, "shape": first.shape, **arrays}, inf_nan_mode="null")
+    written = to_json({**head, "shape": first.shape})[:-1]
+    arrays = (b",%b:%b" % (to_json(name), _nested(column)) for name, column in columns.items())
+    return b"%b%b}" % (written, b"".join(arrays))
+
+
+def _nested(column: NDArray[Any]) -> bytes:
+    if column.ndim < 2:
+        return to_json(column.tolist(), inf_nan_mode="null")
+    return b"[%b]" % b",".join(to_json(row.tolist(), inf_nan_mode="null") for row in column)

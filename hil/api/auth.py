@@ -4,13 +4,13 @@ Scopes contain each other: read < operate < admin. The emergency stop needs any 
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
-from hil.api.context import Context
+from hil.api.context import Context, Services
 from hil.api.problems import UNAUTHORIZED_DETAIL, Problem
 from hil.store.records import Scope, TokenRecord
 
@@ -20,19 +20,29 @@ LONGEST_TOKEN = 200
 _BEARER = HTTPBearer(auto_error=False, description="a token of `hil token create`")
 
 
+async def _admit(services: Services, sent: HTTPAuthorizationCredentials | None, scope: Scope) -> TokenRecord:
+    """Raises Problem 401: one constant answer for a missing, malformed, unknown and revoked token tells a guesser nothing; 403."""
+    known = None
+    if sent is not None and len(sent.credentials) <= LONGEST_TOKEN:
+        look = partial(services.store.check_token, sent.credentials)
+        known = await services.memo.ask(("token", sent.credentials), look)
+    if known is None:
+        raise Problem(401, UNAUTHORIZED_DETAIL, headers={"WWW-Authenticate": 'Bearer realm="hil"'})
+    if ORDER.index(known.scope) < ORDER.index(scope):
+        raise Problem(403, f"this needs the scope {scope}; token {known.id} ({known.name}) has {known.scope}")
+    return known
+
+
+async def admit(services: Services, request: Request, scope: Scope) -> TokenRecord:
+    """The token of a request outside the dependencies: before a body is read, and again after a wait. Raises Problem 401, 403."""
+    return await _admit(services, await _BEARER(request), scope)
+
+
 def needs(scope: Scope) -> Callable[..., Awaitable[TokenRecord]]:
     """A dependency that lets tokens of this scope and above pass, and gives the route the token's record."""
 
     async def check(context: Context, sent: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]) -> TokenRecord:
-        # One constant answer for a missing, malformed, unknown and revoked token: it tells a guesser nothing.
-        known = None
-        if sent is not None and len(sent.credentials) <= LONGEST_TOKEN:
-            known = await run_in_threadpool(context.store.check_token, sent.credentials)
-        if known is None:
-            raise Problem(401, UNAUTHORIZED_DETAIL, headers={"WWW-Authenticate": 'Bearer realm="hil"'})
-        if ORDER.index(known.scope) < ORDER.index(scope):
-            raise Problem(403, f"this needs the scope {scope}; token {known.id} ({known.name}) has {known.scope}")
-        return known
+        return await _admit(context, sent, scope)
 
     check.needed_scope = scope  # type: ignore[attr-defined]
     return check

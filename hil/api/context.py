@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from hil.api.longpoll import ChangeHub
+from hil.api.memo import Memo
 from hil.model.lab import LabConfig
 from hil.store.protocol import Store
 
@@ -19,9 +20,11 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Services:
-    """store and lab: of this station. now: the clock. hub: tells waiters that the store changed.
+    """store and lab: of this station. now: the clock. memo: what the store said since its last commit.
 
-    drawing: at most two pictures at once, so that they never take the threads that answer everybody else.
+    hub: wakes at every commit; maps: only where a map was made or a token revoked.
+    drawing, encoding: so many pictures and JSON arrays at once, so that they never take the threads, nor the interpreter,
+    that answer everybody else.
     """
 
     store: Store
@@ -29,6 +32,14 @@ class Services:
     hub: ChangeHub
     now: Callable[[], datetime]
     drawing: CapacityLimiter
+    encoding: CapacityLimiter
+    maps: ChangeHub
+    memo: Memo
+
+    def close(self) -> None:
+        """Ends every wait. Safe from a signal handler."""
+        for hub in (self.hub, self.maps):
+            hub.close()
 
 
 def services_of(request: Request) -> Services:

@@ -1,7 +1,8 @@
 """What is turned away before anything is routed. Rule 1: Host is one of an exact allow-list, so that a page elsewhere cannot
-rebind its name to us. Rule 2: no body is larger than the limit, announced or not."""
+rebind its name to us. Rule 2: no body is larger than the limit, announced or not. Rule 3: so many requests at once and no
+more, counted as requests: a connection that asks nothing takes nobody's place."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -42,6 +43,31 @@ class HostAllowList:
             f"Host is {shown(given)!r}; this service answers to {', '.join(sorted(self._names))}; `hil serve --allow-host NAME` adds one",
         )
         await problem_response(Request(scope), refusal)(scope, receive, send)
+
+
+class InFlightLimit:
+    """Pure ASGI: answers 503 while `most` requests are being answered, streams and long polls included.
+
+    exempt: (method, path) of those that are answered nevertheless, and not counted.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, exempt: Collection[tuple[str, str]]) -> None:
+        self._app, self._most, self._exempt = app, most, exempt
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) in self._exempt:
+            await self._app(scope, receive, send)
+            return
+        if self._in_flight >= self._most:
+            refusal = Problem(503, f"{self._most} requests are being answered already; try again", headers={"Retry-After": "1"})
+            await problem_response(Request(scope), refusal)(scope, receive, send)
+            return
+        self._in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
 
 
 class BodyLimit:

@@ -43,8 +43,11 @@ class ChangeHub:
         self._closing = True
 
     async def changed_since(self, seen: int, within_s: float) -> bool:
-        """True as soon as something changed after `seen`; False when nothing did in time or the service is closing."""
-        if self._closing or (self._generation == seen and within_s <= 0):
+        """True as soon as something changed after `seen`; False when nothing did in time or the service is closing.
+
+        False too when there is no time left, whatever changed: looking again is what would cost.
+        """
+        if self._closing or within_s <= 0:
             return False
         if self._generation == seen:
             try:

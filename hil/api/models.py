@@ -10,6 +10,9 @@ from hil.model.runs import RunState
 
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 EXAMPLE_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+FURTHEST_DIE = 10_000
+"""Largest die coordinate, either way, that a path of a die can name."""
+Coordinate = Annotated[int, Field(ge=-FURTHEST_DIE, le=FURTHEST_DIE)]
 Time = Annotated[str, Field(description="UTC, ISO 8601 with Z", examples=["2026-11-22T08:30:00.000Z"])]
 
 
@@ -118,7 +121,7 @@ class WaferBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dies: list[DieIndex] | None = Field(default=None, min_length=1, max_length=10_000, examples=[[[0, 0], [1, 0]]])
+    dies: list[tuple[Coordinate, Coordinate]] | None = Field(default=None, min_length=1, max_length=10_000, examples=[[[0, 0], [1, 0]]])
 
 
 class StoredObject(BaseModel):

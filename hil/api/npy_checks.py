@@ -9,7 +9,10 @@ import numpy as np
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000
-PLAIN_KINDS = frozenset("biufc")
+PLAIN_DTYPES = frozenset({"|b1", "|u1", "|i1", *(f"<{kind}{size}" for kind in "uif" for size in (2, 4, 8))})
+"""Those that every form of an array can be given in."""
+MOST_DIMENSIONS = 8
+LONGEST_SIDE = 2**31 - 1
 _LENGTHS = {(1, 0): struct.Struct("<H"), (2, 0): struct.Struct("<I")}
 
 
@@ -56,20 +59,17 @@ def _header(data: bytes) -> tuple[dict[Any, Any], int]:
 
 
 def _dtype(descr: object) -> np.dtype[Any]:
-    if not isinstance(descr, str):
-        raise ValueError("a structured dtype is not plain numbers")
-    try:
-        dtype = np.dtype(descr)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"dtype {descr[:40]!r} is none") from error
-    if dtype.kind not in PLAIN_KINDS:
-        raise ValueError(f"dtype {dtype} is not plain numbers")
-    return dtype
+    if not isinstance(descr, str) or descr not in PLAIN_DTYPES:
+        raise ValueError(f"dtype {str(descr)[:40]} is not among {', '.join(sorted(PLAIN_DTYPES))}")
+    return np.dtype(descr)
 
 
 def _shape(shape: object) -> tuple[int, ...]:
-    if not isinstance(shape, tuple) or not all(type(length) is int and length >= 0 for length in shape):
+    if not isinstance(shape, tuple) or not all(type(length) is int for length in shape):
         raise ValueError(f"shape {str(shape)[:40]} is no tuple of lengths")
+    # An array of no numbers says nothing, and one of the forms arrays are given in cannot hold it.
+    if len(shape) > MOST_DIMENSIONS or not all(1 <= length <= LONGEST_SIDE for length in shape):
+        raise ValueError(f"shape {str(shape)[:40]}; at most {MOST_DIMENSIONS} dimensions of 1 to {LONGEST_SIDE}")
     return shape
 
 

@@ -55,6 +55,7 @@ BY_STATUS: Mapping[int, Kind] = {
         Kind(406, "not-acceptable", "None of the accepted forms can be given"),
         Kind(409, "conflict", "The present state does not allow this"),
         Kind(413, "too-large", "The body is too large"),
+        Kind(415, "unsupported-media-type", "The body is of a type that is not read here"),
         Kind(422, "invalid-request", "The request is not valid"),
         Kind(503, "not-ready", "The service is not ready"),
     )
@@ -85,8 +86,8 @@ class Problem(HTTPException):
 
 
 def shown(value: object) -> Any:
-    """A client's value as it may stand in an answer: JSON without NaN, text cut to SHOWN_CHARACTERS."""
-    if value is None or isinstance(value, (bool, int)):
+    """A client's value as it may stand in an answer: JSON without NaN, what is long cut to SHOWN_CHARACTERS of text."""
+    if value is None or (isinstance(value, (bool, int)) and abs(value) < 2**63):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
@@ -196,6 +197,7 @@ EXAMPLES: Mapping[int, str] = {
     406: "Accept is text/csv; this can be given as application/x-npy, application/vnd.apache.arrow.stream, application/json",
     409: "run 7 is finished and cannot become aborted; possible: nothing: it has ended",
     413: "the body is larger than 1000000 bytes",
+    415: "Content-Type is text/plain; send application/json",
     422: "read_volts is 9, above the station's limit of 1 V (limits.device_volts); lower it or change lab.toml",
     503: "the worker has not reported for 12 s; look at the service's log",
 }

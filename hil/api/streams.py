@@ -2,11 +2,13 @@
 that follow; nothing is kept in memory for it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+from fastapi import Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from hil.api.auth import admit
 from hil.api.context import Services
 from hil.api.problems import Problem
 from hil.api.views import event_view, run_view
@@ -18,26 +20,47 @@ BATCH = 500
 PING_S = 15
 IDLE_S = 3600.0
 END = "end"
+LAST_POSSIBLE = 2**63 - 1
+"""Largest number that SQLite can hold."""
+Welcome = Callable[[], Awaitable[bool]]
+"""Whether the client may still read: asked before anything is sent."""
+
+
+def welcome(services: Services, request: Request) -> Welcome:
+    """False once the token of the request is revoked."""
+
+    async def may_read() -> bool:
+        try:
+            await admit(services, request, "read")
+        except Problem:
+            return False
+        return True
+
+    return may_read
 
 
 def after_number(last_event_id: str | None, after: int | None) -> int:
     """Where to go on: the browser's Last-Event-ID beats the query. Raises Problem 422 for what is no event number."""
     if last_event_id is None or not last_event_id.strip():
         return after or 0
-    if not last_event_id.strip().isdecimal():
-        raise Problem(422, f"Last-Event-ID is {last_event_id[:40]!r}; it must be the number of an event")
-    return int(last_event_id)
+    text = last_event_id.strip()
+    # Length first: to read a number of thousands of digits is work, and above a limit an error.
+    if not text.isdecimal() or len(text) > len(str(LAST_POSSIBLE)) or int(text) > LAST_POSSIBLE:
+        raise Problem(422, f"Last-Event-ID is {last_event_id[:40]!r}; it must be the number of an event, at most {LAST_POSSIBLE}")
+    return int(text)
 
 
 def _sent(record: EventRecord) -> ServerSentEvent:
     return ServerSentEvent(event_view(record).model_dump_json(), event=record.kind, id=str(record.number))
 
 
-async def all_events(services: Services, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Every event after a number, for as long as the client and the service live."""
+async def all_events(services: Services, may_read: Welcome, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Every event after a number, for as long as the client, its token and the service live."""
     while not services.hub.closing:
         seen = services.hub.generation
         records = await run_in_threadpool(services.store.events, after, None, BATCH)
+        if not await may_read():
+            return
         for record in records:
             after = record.number
             yield _sent(record)
@@ -45,13 +68,15 @@ async def all_events(services: Services, after: int) -> AsyncIterator[ServerSent
             await services.hub.changed_since(seen, IDLE_S)
 
 
-async def run_events(services: Services, run_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+async def run_events(services: Services, may_read: Welcome, run_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """The events of one run; after its last one an event `end` with the run itself, and the stream is over."""
     while not services.hub.closing:
         seen = services.hub.generation
         # The run first, its events second: an end seen here has all its events behind it.
         end = await run_in_threadpool(_end_of, services, run_id)
         records = await run_in_threadpool(services.store.events, after, run_id, BATCH)
+        if not await may_read():
+            return
         for record in records:
             after = record.number
             yield _sent(record)

@@ -10,6 +10,7 @@ from hil.model.lab import LabConfig
 from hil.model.maps import Meta
 from hil.model.runs import RunState
 from hil.store.records import EventRecord, MapRecord, RunRecord, StationRecord, WaferRecord
+from hil.store.shelf import stamp
 
 HEARTBEAT_STALE_S = 5.0
 UNCLASSIFIED = (Defect.NO_CONTACT.name.lower(), Defect.NOT_MEASURED.name.lower())
@@ -93,6 +94,14 @@ def estop_view(estop: Mapping[str, Any] | None) -> Estop | None:
     return Estop(at=estop["at"], by=estop["by"], reason=estop["reason"], outcome=outcome, safe=safe)
 
 
+def _latched_there(record: StationRecord, now: datetime) -> Estop | None:
+    """The controller latched by itself, or by sixteen zero bytes from elsewhere: a latch that no row here tells of."""
+    if (record.snapshot.get("crossbar") or {}).get("state") != "ESTOPPED":
+        return None
+    seen_at = record.heartbeat_at or stamp(now)
+    return Estop(at=seen_at, by="the controller", reason="latched at the controller", outcome=None, safe=None)
+
+
 def worker_alive(record: StationRecord, now: datetime) -> bool:
     return record.heartbeat_at is not None and seconds_since(record.heartbeat_at, now) < HEARTBEAT_STALE_S
 
@@ -110,7 +119,11 @@ def station_view(record: StationRecord, lab: LabConfig, runs: Sequence[RunRecord
         prober=seen.get("prober"),
         contact_trend=seen.get("contact_trend") or [],
         limits=lab.limits.model_dump(),
-        interlocks=Interlocks(estop=estop_view(record.estop), may_be_on=record.may_be_on, worker_alive=worker_alive(record, now)),
+        interlocks=Interlocks(
+            estop=estop_view(record.estop) or _latched_there(record, now),
+            may_be_on=record.may_be_on,
+            worker_alive=worker_alive(record, now),
+        ),
         queue=Queue(
             held=record.held,
             running=running[0] if running else None,

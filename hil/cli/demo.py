@@ -1,7 +1,6 @@
 """`hil demo`: the command. What it needs beyond the service (torch, the report) is imported only when it runs."""
 
 import signal
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -27,15 +26,14 @@ def demo(
     from hil.cli.demo_run import Wishes, run_demo
 
     # SIGTERM means the same as Ctrl-C: leave every `with`, so that the service makes the lab safe before the lab goes.
-    previous = signal.signal(signal.SIGTERM, _as_ctrl_c) if threading.current_thread() is threading.main_thread() else None
+    # Both are set, because a shell starts a background process with SIGINT ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _as_ctrl_c)
     try:
         run_demo(Wishes(out, leave, wafer_seed, fab, dies, quick))
     except KeyboardInterrupt:
         typer.echo("\nstopped: the service made the lab safe, the lab is down", err=True)
         raise typer.Exit(130) from None
-    finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
 
 
 def _as_ctrl_c(_number: int, _frame: object) -> NoReturn:

@@ -73,6 +73,7 @@ def _measure(lab: DemoLab, dies: int, console: Console) -> Run:
         watcher.start()
         run.wait()
         watcher.join(timeout=20)
+        stage.at(dies, "dies measured")
     _say_traffic(run, console)
     return run
 
@@ -125,12 +126,12 @@ def _train(pulled: Pulled, mnist: Mnist, budget: Budget, console: Console) -> Tr
 
 def _table(result: TrainingResult) -> Table:
     """Errors on the 10,000 test images, per cent, over the dies."""
-    table = Table(title=f"MNIST test error on {len(result.dies)} measured dies", title_justify="left")
+    table = Table(title=f"MNIST test error on {len(result.dies)} measured dies; software: on ideal devices", title_justify="left")
     table.add_column("method")
-    for name in ("mean %", "sd %", "worst die %", "above software", "training s"):
+    for name in ("mean %", "sd %", "worst %", "points above software", "training s"):
         table.add_column(name, justify="right")
     software = f"{100 * result.software_error:.2f}"
-    table.add_row("software (ideal devices)", software, "", "", "", f"{result.seconds['software']:.0f}")
+    table.add_row("software", software, "", "", "", f"{result.seconds['software']:.0f}")
     for method in METHODS[1:]:
         errors = result.methods[method]
         row = (

@@ -39,7 +39,9 @@ def parse_plan(text: str) -> dict[str, Any]:
 
 def measure(
     wafer: Annotated[str, typer.Argument(metavar="WAFER", help="Name of the wafer; a new one is registered.", show_default=False)],
-    dies: Annotated[str, typer.Option(help='"all" or "x,y;x,y".')] = "all",
+    dies: Annotated[
+        str | None, typer.Option(help='"all" or "x,y;x,y" [default: those of the plan file, or all].', show_default=False)
+    ] = None,
     plan: Annotated[str, typer.Option(help="Kind of plan (characterise, read, contact_check, ...) or a .json file.")] = "characterise",
     watch: Annotated[bool, typer.Option("--watch", help="Wait until it ended.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
@@ -49,7 +51,9 @@ def measure(
     token: Token = None,
 ) -> None:
     """Queue a measurement of a wafer."""
-    body: dict[str, Any] = {"dies": parse_dies(dies), **parse_plan(plan), "wafer": wafer}
+    # A flag beats the file.
+    flags: dict[str, Any] = {"wafer": wafer} if dies is None else {"wafer": wafer, "dies": parse_dies(dies)}
+    body: dict[str, Any] = {"dies": "all", **parse_plan(plan), **flags}
     with connect(url, token) as lab:
         if dry_run:
             would = lab.dry_run(body)

@@ -24,10 +24,11 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8765,
     allow_host: Annotated[list[str] | None, typer.Option(help="A further name clients may call it by.", show_default=False)] = None,
 ) -> None:
-    """Serve the station until Ctrl-C or SIGTERM. Makes it safe before anything else."""
+    """Serve the station until Ctrl-C or SIGTERM. Makes it safe before anything else. Exit code 1 unless it was left safe."""
     from hil.api.app import create_app
     from hil.cli.holder import only_service
-    from hil.cli.server import run_service
+    from hil.cli.server import Ending, run_service
+    from hil.runs.leaving import last_outcome, unsafe
     from hil.runs.supervisor import Supervisor
     from hil.store import open_store
 
@@ -37,7 +38,7 @@ def serve(
         directory.mkdir(parents=True, exist_ok=True)
         listener = stack.enter_context(closing(listen(host, port)))
         url = _url(host, listener)
-        stack.enter_context(only_service(directory, url))
+        stack.enter_context(only_service(directory, config, url))
         store = stack.enter_context(closing(open_store(directory)))
         _refuse_open_door(host, store, directory)
         supervisor = Supervisor(lab, directory)
@@ -45,7 +46,11 @@ def serve(
         stack.callback(supervisor.stop)
         supervisor.start()
         app = create_app(store, config, {host, socket.gethostname(), *(allow_host or [])})
-        run_service(app, supervisor, listener, lambda: _welcome(url, config, directory, store))
+        ending = Ending(supervisor, store)
+        run_service(app, ending, listener, lambda: _welcome(url, config, directory, store))
+        danger = unsafe(last_outcome(store, ending.since))
+    if danger is not None:
+        raise CommandFailed(f"stopped, but not verified safe: {danger}; look before you touch")
     tell("stopped")
 
 

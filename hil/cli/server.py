@@ -12,14 +12,29 @@ import uvicorn
 from fastapi import FastAPI
 
 from hil.api.app import end_streams
+from hil.store.protocol import Store
 
 GRACE_S = 2
-MOST_CONNECTIONS = 500
 WORKER_STOPS_WITHIN_S = 5.0
+"""Then it is killed. Safe is the station before that: the watchdog helps after a second."""
 
 
 class Worker(Protocol):
     def stop(self, timeout_s: float = ...) -> None: ...
+
+
+class Ending:
+    """Stops the worker and remembers since when. since: number of the last event before it."""
+
+    def __init__(self, supervisor: Worker, store: Store) -> None:
+        self._supervisor, self._store = supervisor, store
+        self.since = store.last_event()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        try:
+            self.since = self._store.last_event()
+        finally:
+            self._supervisor.stop(timeout_s)
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,6 @@ def run_service(app: FastAPI, worker: Worker, listener: socket.socket, started: 
         server_header=False,
         proxy_headers=False,
         ws="none",
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_S,
     )
     Server(config, Hooks(started, signalled)).run(sockets=[listener])

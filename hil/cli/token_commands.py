@@ -10,6 +10,7 @@ import typer
 from hil.cli.options import AsJson, CommandFailed, Data, data_dir
 from hil.cli.output import aligned, emit
 from hil.store import open_store
+from hil.store.database import FILE_NAME
 from hil.store.protocol import Store
 from hil.store.records import TokenRecord
 
@@ -17,9 +18,12 @@ tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, li
 
 
 @contextmanager
-def _store(data: Data) -> Generator[Store, None, None]:
-    """Raises CommandFailed when the directory cannot be made, StoreError when it is no store."""
+def _store(data: Data, create: bool = False) -> Generator[Store, None, None]:
+    """create: make the store where there is none. Raises CommandFailed when there is none or the directory cannot be made,
+    StoreError when it is no store."""
     directory = data_dir(data)
+    if not create and not (directory / FILE_NAME).exists():
+        raise CommandFailed(f"--data {directory}: there is no store; give the directory that `hil serve` uses")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -39,7 +43,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a token. It is shown once; the store keeps only its hash."""
-    with _store(data) as store:
+    with _store(data, create=True) as store:
         record, token = store.create_token(scope, name)
     emit(as_json, {"id": record.id, "token": token, "scope": record.scope}, f"{token}\nexport HIL_TOKEN={token}  # scope {record.scope}")
 

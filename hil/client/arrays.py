@@ -21,6 +21,12 @@ class Origin:
     simulated: bool
     text: str
 
+    @property
+    def seed(self) -> int | None:
+        """Of the simulated wafer, from "simulated; seed=7"; None where none or several are stated."""
+        text = self.text.partition("; seed=")[2]
+        return int(text) if text.isascii() and text.isdecimal() else None
+
     def __str__(self) -> str:
         return self.text
 

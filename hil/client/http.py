@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -10,6 +11,15 @@ from hil.client.errors import LabError, RequestRefused, UnexpectedReply, error_o
 
 BASE = "/api/v1"
 CONNECT_S = 5.0
+
+
+def path_of(*parts: object) -> str:
+    """A path whose parts each stay one part, whatever an id holds. Raises RequestRefused for a part that means another path."""
+    for part in parts:
+        # A slash is refused even though it could be quoted: servers decode a path before they route it.
+        if str(part) in ("", ".", "..") or "/" in str(part):
+            raise RequestRefused(f"{part!r} is no id or name; `hil runs` and `hil wafers` list those there are")
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 class Connection:

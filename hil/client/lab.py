@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hil.client.arrays import NPY, ConductanceStack, DefectStack, DieMap, array_of, conductance_stack, defect_stack, die_map
 from hil.client.errors import ServiceUnreachable
-from hil.client.http import Connection
+from hil.client.http import Connection, path_of
 from hil.client.run import Run
 from hil.client.sse import Event, parse
 from hil.client.watching import Retry, watch
@@ -52,28 +52,28 @@ class LabClient:
         return self._service.json("POST", "/runs", json=dict(plan), query={"dry_run": "true"})
 
     def run(self, run_id: str) -> Run:
-        return Run(self, self._service.json("GET", f"/runs/{run_id}"))
+        return Run(self, self._service.json("GET", path_of("runs", run_id)))
 
     def runs(self, limit: int = 100) -> list[Run]:
         """Newest first."""
         return [Run(self, body) for body in self._service.json("GET", "/runs", query={"limit": limit})["items"]]
 
     def pause(self, run_id: str) -> Run:
-        return Run(self, self._service.json("POST", f"/runs/{run_id}/pause"))
+        return Run(self, self._service.json("POST", path_of("runs", run_id, "pause")))
 
     def resume(self, run_id: str) -> Run:
-        return Run(self, self._service.json("POST", f"/runs/{run_id}/resume"))
+        return Run(self, self._service.json("POST", path_of("runs", run_id, "resume")))
 
     def abort(self, run_id: str) -> Run:
-        return Run(self, self._service.json("POST", f"/runs/{run_id}/abort"))
+        return Run(self, self._service.json("POST", path_of("runs", run_id, "abort")))
 
     def delete(self, run_id: str) -> None:
         """Takes a queued run out of the queue. Raises Conflict once it started."""
-        self._service.call("DELETE", f"/runs/{run_id}")
+        self._service.call("DELETE", path_of("runs", run_id))
 
     def events(self, run: str | None = None, after: int = 0) -> Iterator[Event]:
         """Events after a number: of one run until it ends (last kind `end`), or of the station for ever."""
-        path = "/events" if run is None else f"/runs/{run}/events"
+        path = "/events" if run is None else path_of("runs", run, "events")
         retry = Retry()
         while True:
             try:
@@ -92,12 +92,12 @@ class LabClient:
     # --- maps
     def conductance(self, wafer: str, state: State | None = None, known: ConductanceStack | None = None) -> ConductanceStack:
         """Newest map of every measured die. known: what one has; it is given back when nothing changed (304)."""
-        response = self._get_array(f"/wafers/{wafer}/conductance", known and known.etag, {"state": state})
+        response = self._get_array(path_of("wafers", wafer, "conductance"), known and known.etag, {"state": state})
         return known if known is not None and response.status_code == 304 else conductance_stack(response)
 
     def defects(self, wafer: str, known: DefectStack | None = None) -> DefectStack:
         """Newest defect map of every measured die. known: as in `conductance`."""
-        response = self._get_array(f"/wafers/{wafer}/defects", known and known.etag, {})
+        response = self._get_array(path_of("wafers", wafer, "defects"), known and known.etag, {})
         return known if known is not None and response.status_code == 304 else defect_stack(response)
 
     def watch_defects(self, wafer: str, timeout_s: float | None = None) -> Iterator[DefectStack]:
@@ -108,32 +108,32 @@ class LabClient:
         """
 
         def look(etag: str | None, wait_s: float) -> httpx.Response:
-            return self._get_array(f"/wafers/{wafer}/defects", etag, {"wait": wait_s}, patience_s=wait_s)
+            return self._get_array(path_of("wafers", wafer, "defects"), etag, {"wait": wait_s}, patience_s=wait_s)
 
         stacks = (defect_stack(response) for response in watch(look, timeout_s))
         return (stack for stack in stacks if stack.dies)
 
     def defect_map(self, wafer: str, x: int, y: int) -> DieMap:
         """Newest defect map of a die. Raises NotFound while there is none."""
-        return die_map(self._get_array(f"/dies/{wafer}/{x}/{y}/defects", None, {}))
+        return die_map(self._get_array(path_of("dies", wafer, x, y, "defects"), None, {}))
 
     def conductance_map(self, wafer: str, x: int, y: int, state: State | None = None) -> DieMap:
         """Newest conductance map of a die. Raises NotFound while there is none."""
-        return die_map(self._get_array(f"/dies/{wafer}/{x}/{y}/maps/latest", None, {"state": state}))
+        return die_map(self._get_array(path_of("dies", wafer, x, y, "maps", "latest"), None, {"state": state}))
 
     def maps(self, wafer: str, x: int, y: int, limit: int = 100) -> list[dict[str, Any]]:
         """Metadata of a die's maps, newest first."""
-        return self._service.json("GET", f"/dies/{wafer}/{x}/{y}/maps", query={"limit": limit})["items"]
+        return self._service.json("GET", path_of("dies", wafer, x, y, "maps"), query={"limit": limit})["items"]
 
     def map(self, map_id: str) -> DieMap:
-        return die_map(self._get_array(f"/maps/{map_id}", None, {}))
+        return die_map(self._get_array(path_of("maps", map_id), None, {}))
 
     def map_meta(self, map_id: str) -> dict[str, Any]:
-        return self._service.json("GET", f"/maps/{map_id}/meta")
+        return self._service.json("GET", path_of("maps", map_id, "meta"))
 
     def picture(self, map_id: str) -> bytes:
         """PNG of a map."""
-        return self._service.call("GET", f"/maps/{map_id}.png").content
+        return self._service.call("GET", path_of("maps", f"{map_id}.png")).content
 
     # --- wafers, objects
     def wafers(self) -> list[dict[str, Any]]:
@@ -141,11 +141,15 @@ class LabClient:
 
     def wafer(self, wafer: str) -> dict[str, Any]:
         """Wafer map, status of each die, counts, yield."""
-        return self._service.json("GET", f"/wafers/{wafer}")
+        return self._service.json("GET", path_of("wafers", wafer))
+
+    def statistics(self, wafer: str) -> dict[str, Any]:
+        """Rates of defects and of line faults with intervals, conductance distributions. Raises NotFound while no die is complete."""
+        return self._service.json("GET", path_of("wafers", wafer, "statistics"))
 
     def put_wafer(self, wafer: str, dies: Sequence[tuple[int, int]] | None = None) -> dict[str, Any]:
         """Register a wafer; without dies, with those of lab.toml."""
-        return self._service.json("PUT", f"/wafers/{wafer}", json={} if dies is None else {"dies": [list(die) for die in dies]})
+        return self._service.json("PUT", path_of("wafers", wafer), json={} if dies is None else {"dies": [list(die) for die in dies]})
 
     def put_object(self, array: NDArray[Any]) -> str:
         """Store an array for a plan to refer to. Returns its sha256, for `{"object": sha256}`."""
@@ -153,11 +157,11 @@ class LabClient:
         np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
         data = buffer.getvalue()
         digest = hashlib.sha256(data).hexdigest()
-        self._service.call("PUT", f"/objects/{digest}", content=data, headers={"Content-Type": NPY})
+        self._service.call("PUT", path_of("objects", digest), content=data, headers={"Content-Type": NPY})
         return digest
 
     def get_object(self, sha256: str) -> NDArray[Any]:
-        return array_of(self._get_array(f"/objects/{sha256}", None, {}))
+        return array_of(self._get_array(path_of("objects", sha256), None, {}))
 
     # --- station
     def station(self) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def load_lab(path: Path) -> LabConfig:
         raise LabConfigError(f"{path}: no such file; `hil sim --write-lab {path}` writes one for the simulated lab") from error
     except OSError as error:
         raise LabConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LabConfigError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8, which TOML requires") from error
     except tomllib.TOMLDecodeError as error:
         raise LabConfigError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:

@@ -10,8 +10,9 @@ from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import canonical_json, sha256_hex
 
 WAFER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=2**31)]
+KernelNumber = Annotated[int, Field(ge=0, le=255)]
 Path = Literal["board", "smu", "auto"]
 
 
@@ -32,24 +33,24 @@ class ContactCheckPlan(_Plan):
 
 class _Reading(_Plan):
     read_volts: PositiveFinite = 0.1
-    averages: Annotated[int, Field(ge=1)] = 1
+    averages: Count = 1
 
 
 class ReadPlan(_Reading):
     """Read the state as found. kernels: "all" or a list of kernel numbers."""
 
     kind: Literal["read"]
-    kernels: Literal["all"] | tuple[Annotated[int, Field(ge=0)], ...] = "all"
+    kernels: Literal["all"] | tuple[KernelNumber, ...] = "all"
 
 
 class CharacterisePlan(_Reading):
     """Write all P, read, write all AP, read, with write-verify; then classify."""
 
     kind: Literal["characterise"]
-    averages: Annotated[int, Field(ge=1)] = 4
+    averages: Count = 4
     pulse_volts: PositiveFinite = 0.8
     pulse_s: PositiveFinite = 1e-7
-    max_pulses: Annotated[int, Field(ge=1)] = 5
+    max_pulses: Count = 5
 
 
 class ObjectRef(BaseModel):
@@ -62,10 +63,10 @@ class ProgramPlan(_Reading):
 
     kind: Literal["program"]
     target: ObjectRef
-    averages: Annotated[int, Field(ge=1)] = 4
+    averages: Count = 4
     pulse_volts: PositiveFinite = 0.8
     pulse_s: PositiveFinite = 1e-7
-    max_pulses: Annotated[int, Field(ge=1)] = 5
+    max_pulses: Count = 5
     verify: bool = True
 
 
@@ -75,7 +76,7 @@ class VmmPlan(_Plan):
     kind: Literal["vmm"]
     inputs: ObjectRef
     read_volts: PositiveFinite = 0.1
-    kernels: Literal["all"] | tuple[Annotated[int, Field(ge=0)], ...] = "all"
+    kernels: Literal["all"] | tuple[KernelNumber, ...] = "all"
     direction: Literal["rows", "columns"] = "rows"
 
 

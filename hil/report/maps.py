@@ -82,7 +82,7 @@ def _die_figure(colours: Colours, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _words(defect: Defect) -> str:
+def words(defect: Defect) -> str:
     """`STUCK_AP` as a reader writes it: stuck AP."""
     return " ".join(word if word in {"P", "AP", "TMR"} else word.lower() for word in defect.name.split("_"))
 
@@ -93,7 +93,7 @@ def _legend(figure: Figure, entries: Mapping[str, Tint]) -> None:
         for label, tint in entries.items()
     ]
     left = inches(LEFT_PX - 8) / figure.get_figwidth()
-    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(left, 0.0), ncols=5, frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(left, 0.0), ncols=6, frameon=False, fontsize=9)
 
 
 def defects_png(codes: NDArray[np.uint8], title: str) -> bytes:
@@ -105,7 +105,7 @@ def defects_png(codes: NDArray[np.uint8], title: str) -> bytes:
         count = int(here.sum())
         colours[here] = _fill(codes.shape, tint)[here]
         if count:
-            legend[f"{_words(defect)}: {count:,}"] = tint
+            legend[f"{words(defect)}: {count:,}"] = tint
     if np.isnan(colours).any():
         raise ValueError(f"defect code {int(codes[np.isnan(colours[..., 0])][0])} is none of {[int(code) for code in Defect]}")
     figure, _ = _die_figure(colours, title)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hil.model.defects import Defect
 from hil.model.lab import DieIndex
 from hil.report import html
-from hil.report.maps import conductance_png, defects_png
+from hil.report.maps import conductance_png, defects_png, words
 from hil.report.plots import curves_png, errors_against_shorts_png, errors_png, histogram_png
 from hil.report.wafer import Panel, wafer_png
 
@@ -70,6 +70,15 @@ class Plot:
         return html.picture(self.png, self.caption)
 
 
+METHODS = {
+    "software": "the network on ideal devices: the baseline",
+    "conventional": "the software weights written as they are; nothing is known of the die",
+    "hardware-aware": "one network a die, trained on that die's measured map; of no use elsewhere",
+    "statistics-aware": "one set of weights from the maps of other dies (two folds: never the die it is judged on); nothing per die",
+}
+"""What each method knows of a die, in a line."""
+
+
 def error_rows(data: ReportData) -> list[list[object]]:
     """One row a method: name, mean, sd between dies, worst die, points above the baseline, training seconds."""
     rows: list[list[object]] = [["software (ideal devices)", f"{data.software_percent:.2f}", "–", "–", "–", _seconds(data, "software")]]
@@ -90,8 +99,8 @@ def defect_rows(data: ReportData) -> list[list[object]]:
     for defect in Defect:
         per_die = (data.codes == defect).sum(axis=(1, 2, 3))
         if per_die.any():
-            name = defect.name.lower().replace("_", " ")
-            rows.append([name, int(per_die.sum()), f"{per_die.mean():.1f}", int(per_die.min()), int(per_die.max())])
+            name = words(defect)
+            rows.append([name, f"{int(per_die.sum()):,}", f"{per_die.mean():,.1f}", f"{int(per_die.min()):,}", f"{int(per_die.max()):,}"])
     return rows
 
 
@@ -120,8 +129,8 @@ def _plots(data: ReportData) -> dict[str, Plot]:
         Plot("shorts.png", "Each mark is one die.", errors_against_shorts_png(data.codes, data.errors_percent, data.software_percent)),
         Plot(
             "defects-wafer.png",
-            "One colour scale for the three.",
-            wafer_png(data.dies, _defect_panels(data), "Junctions of a class on each die"),
+            "Shorts, opens, and all classes together; one colour scale.",
+            wafer_png(data.dies, _defect_panels(data), "Defective junctions on each die"),
         ),
         Plot("errors-wafer.png", "Test error on each die, %, one colour scale.", wafer_png(data.dies, panels, "Test error (%)")),
         Plot("conductances.png", "Both written states.", histogram_png(data.siemens_p, data.siemens_ap, data.codes)),
@@ -149,13 +158,21 @@ def _map_rows(maps: Sequence[Mapping[str, object]]) -> str:
 
 
 def _body(data: ReportData, plots: Mapping[str, Plot]) -> list[str]:
-    errors = html.table(["method", "mean error %", "sd %", "worst die %", "above software, points", "training s"], error_rows(data))
+    errors = html.table(
+        ["method", "mean error %", "sd %", "worst die %", "above software, points", "training s, all dies"], error_rows(data)
+    )
+    methods = html.facts({name: what for name, what in METHODS.items() if name == "software" or name in data.errors_percent})
     defects = html.table(["class", "junctions", "mean a die", "fewest", "most"], defect_rows(data))
     wires = html.note("Counted by the drivers while the wafer was measured.")
     return [
         f'<div class="origin {"simulated" if data.simulated else "measured"}">{html.text(data.origin)}</div>',
         html.section(
-            "Misclassification of MNIST", errors, *(html.note(words) for words in data.notes), plots["errors"].html, plots["shorts"].html
+            "Misclassification of MNIST",
+            errors,
+            methods,
+            *(html.note(words) for words in data.notes),
+            plots["errors"].html,
+            plots["shorts"].html,
         ),
         html.section("The wafer", plots["defects-wafer"].html, defects, plots["errors-wafer"].html),
         html.section("The junctions", plots["conductances"].html, plots["die-defects"].html, plots["die-p"].html),

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from drivers.errors import DriverError
+from drivers.errors import DriverError, EmergencyStopped
 from hil.model.lab import LabConfig
+from hil.runs.leaving import INSTRUMENTS, SAFE
 from hil.runs.stops import Stops
+from hil.station.emergency import stop_everything
 from hil.station.errors import NotMadeSafe, StationError
 from hil.station.station import Station, open_station
 from hil.store.protocol import PulseIntents, Store
@@ -17,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 10.0
 PUBLISH_S = 1.0
+ESTOPPED = "ESTOPPED"
+"""The controller's own word for its latch."""
+LATCHED_THERE = "the emergency stop is latched at the controller; find out why, then reset it"
 
 
 class Bench:
@@ -30,9 +35,11 @@ class Bench:
         self._published_at = -PUBLISH_S
         self._published: dict[str, Any] | None = None
         self._wafer: str | None = None
+        self._resets, self._outdated = stops.resets(), False
 
     def tend(self) -> None:
         """Between runs: let go while the emergency stop is latched, connect when due, publish how the station stands."""
+        self._heed_reset()
         if self._stops.latched():
             # Whoever clears the latch clears the controller's as well, and needs a moment before a run can begin.
             self._settled_at = self._monotonic() + FIRST_RETRY_S
@@ -40,8 +47,10 @@ class Bench:
         elif self._station is None:
             if self._monotonic() >= max(self._due, self._settled_at):
                 self._try_to_connect()
+        elif self._outdated and self.ready():
+            self.drop("the emergency stop was cleared; connecting anew")
         elif self._monotonic() - self._published_at >= PUBLISH_S:
-            self.publish()
+            self._let_go_if_latched(self.publish())
 
     def ready(self) -> bool:
         """Whether a queued run may be tried: always, except for the moment after an emergency stop."""
@@ -52,27 +61,61 @@ class Bench:
         station = self._station or self._connect()
         if wafer != self._wafer:
             self._wafer = wafer
-            station.new_wafer()
+            station.new_wafer(self._store.touchdowns(wafer))
         return station
 
-    def publish(self) -> None:
-        """What the instruments say now. An unreachable one is told, not raised."""
-        if self._station is not None:
-            self._tell({**self._station.snapshot(), "error": None})
-            self._published_at = self._monotonic()
+    def publish(self) -> dict[str, Any]:
+        """What the instruments say now, if they are open. An unreachable one is told, not raised."""
+        if self._station is None:
+            return {}
+        snapshot = self._station.snapshot()
+        self._tell({**snapshot, "error": None})
+        self._published_at = self._monotonic()
+        return snapshot
 
-    def drop(self, why: str) -> None:
-        """Leave the station, safe as far as it can be reached; it is opened anew when next due."""
-        station, self._station = self._station, None
-        if station is not None:
-            try:
-                station.__exit__(None, None, None)
-            except NotMadeSafe as error:
-                if not self._stops.latched():
-                    note_outcome(self._store, error.outcome)
-            except DriverError as error:
-                _log.warning("closing the station: %s", error)
-        self._tell(self._absent(why))
+    def drop(self, why: str, crossbar: dict[str, Any] | None = None) -> dict[str, str] | None:
+        """Leave the station, safe as far as it can be reached; it is opened anew when next due.
+
+        crossbar: what is known of the controller. Returns the outcome per instrument, None where nothing was open.
+        """
+        station, self._station, self._wafer = self._station, None, None
+        outcome = None if station is None else self._close(station)
+        self._tell({**self._absent(why), "crossbar": crossbar})
+        return outcome
+
+    def leave(self) -> dict[str, str]:
+        """For good. Over other connections where none is open. Returns the outcome per instrument."""
+        outcome = self.drop("the worker has ended")
+        if outcome is None:
+            outcome = stop_everything(self._lab, latch=False)
+            note_outcome(self._store, outcome)
+        return outcome
+
+    def _close(self, station: Station) -> dict[str, str] | None:
+        try:
+            station.__exit__(None, None, None)
+        except NotMadeSafe as error:
+            if not self._stops.latched():
+                note_outcome(self._store, error.outcome)
+            return error.outcome
+        except DriverError as error:
+            _log.warning("closing the station: %s", error)
+            return None
+        return dict.fromkeys(INSTRUMENTS, SAFE)
+
+    def _let_go_if_latched(self, snapshot: dict[str, Any]) -> None:
+        """Whoever resets a controller that was latched by itself takes its session, which has to be free by then."""
+        crossbar: dict[str, Any] = snapshot.get("crossbar") or {}
+        if crossbar.get("state") == ESTOPPED:
+            self.drop(LATCHED_THERE, crossbar)
+
+    def _heed_reset(self) -> None:
+        """After a reset nobody waits out a patience that grew while the controller was latched."""
+        resets = self._stops.resets()
+        if resets != self._resets:
+            self._resets, self._due, self._retry_s = resets, 0.0, FIRST_RETRY_S
+            self._outdated = self._station is not None
+            self._settled_at = self._monotonic() + FIRST_RETRY_S
 
     def _try_to_connect(self) -> None:
         try:
@@ -81,9 +124,11 @@ class Bench:
             self._due = self._monotonic() + self._retry_s
             _log.warning("station: %s; next try in %.0f s", error, self._retry_s)
             self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
-            self._tell(self._absent(str(error)))
+            latched = isinstance(error, EmergencyStopped)
+            self._tell({**self._absent(str(error)), "crossbar": {"state": ESTOPPED} if latched else None})
 
     def _connect(self) -> Station:
+        self._outdated = False
         self._station = open_station(self._lab, self.pulse_ids, self._stops.checkpoint)
         self._retry_s = FIRST_RETRY_S
         if self._store.station().may_be_on is not None:

@@ -122,7 +122,7 @@ class Conductor:
         """After a failure nobody knows what state the links are in: they are opened anew."""
         if ended is RunState.FAILED:
             self.bench.drop("the last run failed; connecting anew")
-        elif not self.stops.latched():
+        elif self.stops.reason() is None:
             self.bench.publish()
 
 

@@ -14,35 +14,44 @@ from hil.runs.context import Arrays, Done, RunContext
 from hil.runs.errors import RunFailed
 from hil.runs.metadata import DieResults
 from hil.runs.procedures import Procedure, procedure_of
-from hil.station.errors import ContactFailed, NotMadeSafe
+from hil.station.errors import ContactFailed, NotMadeSafe, TouchdownsSpent
 from hil.station.station import Station
 
 
 def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Generator[Event]:
     """Measure what is not done yet, die by die in the order of the steps.
 
-    Raises RunFailed after limits.consecutive_contact_failures dies in a row without contact; NotMadeSafe, whatever else
-    happened, when the station could not be made safe; StationError, DriverError.
+    Raises RunFailed after limits.consecutive_contact_failures dies in a row without contact, or when no die at all had any;
+    NotMadeSafe, whatever else happened, when the station could not be made safe; StationError, DriverError.
     """
     procedure = procedure_of(plan, context)
-    failures, limit = 0, station.lab.limits.consecutive_contact_failures
+    failures, reached, limit = 0, 0, station.lab.limits.consecutive_contact_failures
+    last: ContactFailed | None = None
     try:
         for die, steps in dies_of(context.steps):
             try:
                 yield from _visit(_Die(die, steps, plan, procedure), station, context, done)
-                failures = 0
+                failures, reached = 0, reached + 1
             except ContactFailed as error:
                 failures += 1
-                yield Noted("no contact", str(error), {"die": list(die), "steps_left": len(steps)})
+                yield Noted("no contact", str(error), {"die": list(die), "steps_left": len(steps), **_touches(error)})
                 if failures >= limit:
                     raise RunFailed(
                         f"{failures} dies in a row without contact, limit {limit} (limits.consecutive_contact_failures); "
                         f"the last one: {error}"
                     ) from error
+                last = error
+        if failures and not reached:
+            raise RunFailed(f"no die could be measured: {failures} of {failures} without contact; the last one: {last}") from last
     finally:
         unsafe = NotMadeSafe.unless_safe(station.make_safe())
         if unsafe is not None:
             raise unsafe
+
+
+def _touches(error: ContactFailed) -> dict[str, int]:
+    """Touchdowns that led to nothing wear the pads all the same."""
+    return {"touchdowns_in_all" if isinstance(error, TouchdownsSpent) else "touchdowns": error.touchdowns}
 
 
 def dies_of(steps: Sequence[Step]) -> Iterator[tuple[DieIndex, list[Step]]]:

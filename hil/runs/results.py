@@ -32,7 +32,7 @@ def characterised(die: DieResults, kernels: OfKernels) -> Iterator[Event]:
     # A map stored before the run was stopped keeps the id it got then.
     inputs = {each.state: die.stored_id(each.state) or identify(each) for each in (p, ap)}
     found = classify(p, ap)
-    meta = die.describe_defects(found.rule, inputs, p)
+    meta = {**found.meta, **die.describe_defects(found.rule, inputs, p)}
     yield MapMeasured(die.index, DefectMap(found.codes, found.line_fault, found.confidence, found.rule, meta))
 
 

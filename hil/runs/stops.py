@@ -4,9 +4,11 @@ Rule 1: a stop is raised once per run and only at a checkpoint, so that making s
 Rule 2: the heartbeat beats for progress, not for being alive: a main loop that hangs falls silent."""
 
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from hil.runs.errors import StopRequested
@@ -32,7 +34,7 @@ class Stops:
         self._woken = threading.Event()
         self._signalled = False
         self._raised = False
-        self._seen, self._looked, self._latched = -1, 0.0, False
+        self._seen, self._looked, self._latched, self._resets = -1, 0.0, False, 0
         self._progress = monotonic()
 
     def signal(self, *_: object) -> None:
@@ -53,8 +55,14 @@ class Stops:
             self._looked = now
             seen = self._store.changes()
             if seen != self._seen:
-                self._seen, self._latched = seen, self._store.station().estop is not None
+                record = self._store.station()
+                self._seen, self._latched, self._resets = seen, record.estop is not None, record.resets
         return self._latched
+
+    def resets(self) -> int:
+        """How often an operator cleared the emergency stop, as of 20 ms ago."""
+        self.latched()
+        return self._resets
 
     def reason(self, at_once: bool = False) -> Stop | None:
         """The most urgent one."""
@@ -80,3 +88,22 @@ class Stops:
         """Sleep, but wake at once when told to stop."""
         self._progress = self._monotonic()
         self._woken.wait(seconds)
+
+
+@contextmanager
+def held_back() -> Generator[None]:
+    """A process started in here is told to stop only once it can hear it: until `heard` such signals wait."""
+    if os.name == "nt":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heard() -> None:
+    """The handlers are in place."""
+    if os.name != "nt":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))

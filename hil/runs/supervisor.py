@@ -1,6 +1,7 @@
 """Starts and stops the worker and the watchdog of a service. Imports no driver, so that the web process may use it.
 
-Rule: the worker goes first and the watchdog last, because somebody has to see that the worker left the station safe."""
+Rule: both are told at once; the watchdog goes last, because somebody has to see that the worker left the station safe,
+and to do it when the worker takes too long."""
 
 import logging
 import os
@@ -10,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+from hil.runs.stops import held_back
+
 _log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
@@ -17,7 +20,7 @@ _FIRST_RESTART_S, _LONGEST_RESTART_S = 0.5, 30.0
 _LASTED_S = 60.0
 """A process that lasted this long is restarted without patience."""
 _WATCHDOG_S = 8.0
-"""Longest the watchdog needs after a dead worker: 3 s of silence, then making safe."""
+"""Longest the watchdog needs after a dead worker: making safe, twice if the first time was under way when it died."""
 _CANNOT_BEGIN = 2
 """Exit code that a restart would only repeat."""
 
@@ -44,25 +47,27 @@ class Supervisor:
             return len(self._children) == 2 and all(child.poll() is None for child in self._children.values())
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """SIGTERM to the worker; killed if it does not obey, and then the watchdog makes the station safe. Idempotent."""
+        """SIGTERM to both; the worker is killed if it does not obey. How the station was left stands in the journal (`leaving`).
+        Idempotent."""
         self._stopping.set()
         if self._keeper.is_alive():
             self._keeper.join()
         with self._lock:
-            self._end("worker", timeout_s)
-            self._end("watchdog", _WATCHDOG_S)
+            for child in self._children.values():
+                child.terminate()
+            self._await("worker", timeout_s)
+            self._await("watchdog", _WATCHDOG_S)
             self._children.clear()
 
     def _spawn(self, name: str) -> None:
         command = [sys.executable, "-m", f"hil.runs.{name}", *self._options]
-        with self._lock:
+        with self._lock, held_back():
             self._children[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
-    def _end(self, name: str, timeout_s: float) -> None:
+    def _await(self, name: str, timeout_s: float) -> None:
         child = self._children.get(name)
         if child is None:
             return
-        child.terminate()
         try:
             child.wait(timeout_s)
         except subprocess.TimeoutExpired:

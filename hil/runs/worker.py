@@ -17,7 +17,8 @@ from hil.runs.bench import Bench, note_outcome
 from hil.runs.conduct import Conductor
 from hil.runs.errors import StopRequested
 from hil.runs.heart import Heart, patience_s
-from hil.runs.stops import Stops
+from hil.runs.leaving import WORKER, tell_left
+from hil.runs.stops import Stops, heard
 from hil.station.emergency import stop_everything
 from hil.store import open_store
 from hil.store.protocol import Store, StoreError
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     stops = Stops(store, options.parent)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stops.signal)
+    heard()
     try:
         with FileLock(options.data / LOCK_NAME, timeout=options.lock_s):
             serve(lab, store, stops)
@@ -69,7 +71,8 @@ def serve(lab: LabConfig, store: Store, stops: Stops) -> None:
             while stops.leaving() is None:
                 _turn(store, bench, conductor, stops)
         finally:
-            bench.drop("the worker has ended")
+            outcome = bench.leave()
+        tell_left(store, WORKER, outcome)
     _log.info("ended: %s", stops.leaving())
 
 

@@ -51,7 +51,8 @@ def levels(p: Siemens, ap: Siemens) -> Levels:
 class KernelWriter:
     """One kernel under the needles: pulses and reads it, counting what it did.
 
-    pulses: (rows, columns) uint16, pulses sent to each junction. unknown: (rows, columns) bool, a pulse whose outcome was lost.
+    pulses: (rows, columns) uint16, pulses that each junction got, or may have got. unknown: (rows, columns) bool, a pulse
+    whose outcome was lost.
     """
 
     station: Station
@@ -77,12 +78,13 @@ class KernelWriter:
         if not mask.any():
             return
         volts = self.plan.pulse_volts if to_p else -self.plan.pulse_volts
-        self.pulses += mask.astype(np.uint16)
         try:
-            self.station.pulse(self.kernel, mask, volts, self.plan.pulse_s)
+            given = self.station.pulse(self.kernel, mask, volts, self.plan.pulse_s)
         except OutcomeUnknown as error:
+            given = mask
             self.unknown |= mask
             self.notes.append(f"kernel {self.kernel}: {error}; read back instead of repeating")
+        self.pulses += given.astype(np.uint16)
 
     def read(self) -> Siemens:
         reading = self.station.read_kernel(self.kernel, self.plan.read_volts, self.plan.averages, read_path(self.plan))
@@ -103,7 +105,7 @@ class KernelWriter:
         return last
 
     def measured(self, arrays: Mapping[str, NDArray[Any]]) -> Measured:
-        """The step's result: `arrays` beside the pulses sent (uint16) and those with one whose outcome was lost (uint8)."""
+        """The step's result: `arrays` beside the pulses given (uint16) and those with one whose outcome was lost (uint8)."""
         own = {"pulses": self.pulses, "unknown": self.unknown.astype(np.uint8)}
         return Measured({**arrays, **own}, self.untrusted + int(self.unknown.sum()), tuple(self.notes))
 

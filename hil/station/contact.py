@@ -2,6 +2,7 @@
 
 Rule 1: nothing is driven while the chuck moves; off, isolated, then down, and off, isolated, then up.
 Rule 2: the ladder is touch, touch again, touch with the commissioned overtravel; then the die is "no contact", not bad.
+Rule 3: overtravel that the ladder switched on is off again as soon as the needles are up, however the die is left.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from drivers.errors import Refused
-from drivers.protocols import SourceSettings
+from drivers.protocols import Placement, SourceSettings
 from hil.model.lab import DieIndex, Limits
 from hil.station.errors import ContactFailed
 from hil.station.instruments import Instruments
@@ -27,6 +28,14 @@ class ContactResult:
 
     ohms: float
     touchdowns: int
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A proven contact. placement: read back before the pad pair was measured, so that the measurement proves it too."""
+
+    result: ContactResult
+    placement: Placement
 
 
 @runtime_checkable
@@ -53,21 +62,26 @@ class ContactMaker:
         """Off, isolated, separated; idempotent."""
         # Output off before lift: lifting under bias arcs the pads.
         self._instruments.off_and_isolated()
-        self._instruments.prober.separate()
+        self.separate()
 
-    def make(self, die: DieIndex) -> ContactResult:
+    def separate(self) -> None:
+        """Needles up, then the ladder's overtravel off. Whoever calls has switched everything off, as far as it can be."""
+        self._instruments.prober.separate()
+        self._return_overtravel()
+
+    def make(self, die: DieIndex) -> Contact:
         """In contact on return. Raises ContactFailed with everything off and the needles up."""
         self.lift()
-        self._return_overtravel()
         ohms, touches = math.inf, 0
         while touches < _PLAIN_TOUCHES or (touches == _PLAIN_TOUCHES and self._take_overtravel()):
-            ohms, touches = self._touch(die), touches + 1
+            placement, touches = self._touch(die), touches + 1
+            ohms = self._pad_ohms()
             if ohms <= self._limits.contact_ohms:
-                return ContactResult(ohms, touches)
+                return Contact(ContactResult(ohms, touches), placement)
             self.lift()
         raise ContactFailed(die, ohms, touches, self._limits.contact_ohms)
 
-    def _touch(self, die: DieIndex) -> float:
+    def _touch(self, die: DieIndex) -> Placement:
         self._checkpoint()
         self._instruments.off_and_isolated()
         self._budget.spend(die)
@@ -76,12 +90,12 @@ class ContactMaker:
         except Refused:
             self._budget.give_back(die)
             raise
-        return self._pad_ohms()
+        return self._instruments.prober.placement()
 
     def _pad_ohms(self) -> float:
         """Resistance of the pad pair through the SMU with every junction isolated; inf when no current flows. Leaves all off."""
         smu, crossbar = self._instruments.smu, self._instruments.crossbar
-        smu.configure(SourceSettings(limit_amps=self._limits.current_amps))
+        smu.configure(SourceSettings(limit_amps=self._limits.current_amps, limit_volts=PAD_VOLTS))
         crossbar.select_contact_pads()
         smu.output_on()
         reading = smu.measure(PAD_VOLTS)

@@ -2,10 +2,10 @@
 
 Rule 1: SMU and controller are stopped at the same time, so that a dead one does not delay the other; then the prober
 separates, because lifting under bias arcs the pads. Rule 2: one that fails never keeps the others from being tried.
+Rule 3: every wait has the hurry's own deadline, however patient the instrument's driver is otherwise.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,10 +15,12 @@ from drivers.protocols import Identity
 from hil.model.lab import LabConfig
 from hil.station.errors import StationError
 from hil.station.instruments import inspect_crossbar, open_crossbar_for_safety, open_prober, open_smu
-from hil.station.safety import attempt, require_chip
+from hil.station.safety import attempt, dark, require_chip
 
 HURRY_S = 0.8
-"""Longest wait for a connection or an answer while stopping: the whole of it has 2 s."""
+"""Longest wait for a connection or an answer while stopping: SMU and controller have 2 s, the prober some 3 s more."""
+SEPARATE_S = 2.5
+"""Longest wait for the chuck to come down, the second try included."""
 
 
 class _Identifiable(Protocol):
@@ -37,13 +39,19 @@ class CheckResult:
     identity: Identity | None = None
 
 
-def stop_everything(lab: LabConfig, latch: bool) -> dict[str, str]:
-    """SMU off, controller isolated (latched on request), prober separated. Instrument -> "safe" or the error's text."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        smu = pool.submit(attempt, lambda: _smu_off(lab))
-        crossbar = pool.submit(attempt, lambda: _isolate(lab, latch))
-        outcome = {"smu": smu.result(), "crossbar": crossbar.result()}
-    return {**outcome, "prober": attempt(lambda: _separate(lab))}
+def stop_everything(lab: LabConfig, latch: bool, progress: Callable[[dict[str, str]], None] | None = None) -> dict[str, str]:
+    """SMU off, controller isolated (latched on request), prober separated. Instrument -> "safe" or the error's text.
+
+    progress: told the outcome so far, the prober "separating", before the slow part. What it raises comes out after the
+    prober has separated, never instead.
+    """
+    outcome = dark(lambda: _smu_off(lab), lambda: _isolate(lab, latch))
+    try:
+        if progress is not None:
+            progress({**outcome, "prober": "separating"})
+    finally:
+        outcome["prober"] = attempt(lambda: _separate(lab))
+    return outcome
 
 
 def clear_emergency(lab: LabConfig) -> None:
@@ -75,7 +83,7 @@ def _isolate(lab: LabConfig, latch: bool) -> None:
 
 
 def _separate(lab: LabConfig) -> None:
-    with closing(open_prober(lab, HURRY_S)) as prober:
+    with closing(open_prober(lab, HURRY_S, SEPARATE_S)) as prober:
         prober.separate()
 
 

@@ -1,7 +1,7 @@
 """The three instruments of lab.toml, opened by the names their drivers registered under the entry point `hil.drivers`.
 
-A driver is a function: smu(address, timeout_s), prober(address, timeout_s, pitch_um, home, overtravel_limit_um),
-crossbar(address, baud, pulse_ids, timeout_s). Beside `open_x` the module of a crossbar driver holds
+A driver is a function: smu(address, timeout_s), prober(address, timeout_s, pitch_um, home, overtravel_limit_um,
+separate_within_s), crossbar(address, baud, pulse_ids, timeout_s). Beside `open_x` the module of a crossbar driver holds
 `open_x_for_safety(address, baud, timeout_s)`, the way in while another program holds the controller, and
 `inspect_x(address, baud, timeout_s)`, which looks without touching even the session.
 """
@@ -61,14 +61,15 @@ def open_smu(lab: LabConfig, timeout_s: float | None = None) -> SourceMeter:
     return _driver("smu", lab.smu.driver)(lab.smu.address, timeout_s=timeout_s or lab.smu.timeout_s)
 
 
-def open_prober(lab: LabConfig, timeout_s: float | None = None) -> Prober:
-    """Raises UnknownDriver, ConnectFailed."""
+def open_prober(lab: LabConfig, timeout_s: float | None = None, separate_within_s: float | None = None) -> Prober:
+    """separate_within_s: longest wait of separating, retries included. Raises UnknownDriver, ConnectFailed."""
     return _driver("prober", lab.prober.driver)(
         lab.prober.address,
         timeout_s=timeout_s or lab.prober.timeout_s,
         pitch_um=lab.wafer.pitch_um,
         home=lab.wafer.home,
         overtravel_limit_um=lab.limits.overtravel_um,
+        separate_within_s=separate_within_s,
     )
 
 

@@ -1,6 +1,6 @@
 """Conductance of one kernel, by either way in: the board's own amplifier, or the SMU on one junction after another.
 
-A value that is not to be trusted (saturated, limited, overflowed) is NaN and counted, never a number that looks like one.
+A value that is not to be trusted (saturated, limited, overflowed, infinite) is NaN and counted, never a number that looks like one.
 """
 
 import math
@@ -25,27 +25,33 @@ class KernelConductance:
 
 def through_the_board(crossbar: CrossbarController, kernel: int, read_volts: float, averages: int) -> KernelConductance:
     reading = crossbar.read_kernel(kernel, read_volts, averages)
-    return _flag(reading.amps / reading.read_volts)
+    return _conductance(reading.amps, np.full_like(reading.amps, reading.read_volts))
 
 
 def through_the_smu(
     instruments: Instruments, lab: LabConfig, kernel: int, read_volts: float, checkpoint: Callable[[], None]
 ) -> KernelConductance:
     """checkpoint is called between junctions and may raise. The SMU is off and everything isolated on return."""
-    smu, crossbar = instruments.smu, instruments.crossbar
-    siemens = np.full((lab.chip.rows, lab.chip.columns), math.nan)
+    smu, crossbar, limits = instruments.smu, instruments.crossbar, lab.limits
+    amps = np.full((lab.chip.rows, lab.chip.columns), math.nan)
+    volts = np.full_like(amps, math.nan)
     instruments.off_and_isolated()  # pulses may still be allowed
-    smu.configure(SourceSettings(limit_amps=lab.limits.current_amps))
+    smu.configure(SourceSettings(limits.current_amps, range_volts=abs(read_volts), limit_volts=limits.read_volts))
     smu.output_on()
-    for row, column in np.ndindex(siemens.shape):
+    for row, column in np.ndindex(amps.shape):
         checkpoint()
+        # At 0 V: `configure` and every `measure` leave it there, so that no junction is switched under bias.
         crossbar.select_junction(kernel, row, column)
         reading = smu.measure(read_volts)
         if not reading.in_compliance:
-            siemens[row, column] = reading.amps / reading.volts
+            amps[row, column], volts[row, column] = reading.amps, reading.volts
     instruments.off_and_isolated()
-    return _flag(siemens)
+    return _conductance(amps, volts)
 
 
-def _flag(siemens: NDArray[np.float64]) -> KernelConductance:
-    return KernelConductance(siemens.astype(np.float32), int(np.isnan(siemens).sum()))
+def _conductance(amps: NDArray[np.float64], volts: NDArray[np.float64]) -> KernelConductance:
+    """A quotient without a meaning, or too large for float32, is NaN."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        siemens = (amps / volts).astype(np.float32)
+    siemens[~np.isfinite(siemens)] = math.nan
+    return KernelConductance(siemens, int(np.isnan(siemens).sum()))

@@ -4,7 +4,8 @@ Every check refuses NaN. Nothing is clipped: a value beyond a limit is somebody'
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +17,17 @@ from firmware_protocol.limits import Limits as BoardLimits
 from hil.model.lab import DieIndex, LabConfig, Limits
 from hil.station.errors import StationError, TouchdownsSpent, WrongChip
 
+_OFF_HEAD_START_S = 0.1
+
 
 def check_read(limits: Limits, read_volts: float) -> None:
-    """Raises OverLimit unless 0 < |read_volts| <= limits.read_volts."""
-    if not 0 < abs(read_volts) <= limits.read_volts:
+    """Raises OverLimit unless limits.smallest_read_volts <= |read_volts| <= limits.read_volts."""
+    if not abs(read_volts) <= limits.read_volts:
+        raise OverLimit(f"read_volts {read_volts!r} V is beyond {limits.read_volts:g} V (limits.read_volts); lower it or change lab.toml")
+    if abs(read_volts) < limits.smallest_read_volts:
         raise OverLimit(
-            f"read_volts {read_volts!r} V is outside 0 to {limits.read_volts:g} V (limits.read_volts); lower it or change lab.toml"
+            f"read_volts {read_volts!r} V is below {limits.smallest_read_volts:g} V (limits.smallest_read_volts): "
+            "a current that small says nothing; raise it"
         )
 
 
@@ -78,12 +84,25 @@ def attempt(make_safe: Callable[[], object]) -> str:
     return "safe"
 
 
-class TouchdownBudget:
-    """Touchdowns of each die since the station was opened, and how many its pads are allowed."""
+def dark(smu_off: Callable[[], object], isolate: Callable[[], object]) -> dict[str, str]:
+    """SMU off and controller isolated, each whatever becomes of the other. Instrument -> "safe" or the error's text.
 
-    def __init__(self, per_die: int) -> None:
+    Isolating waits for a healthy SMU, which is off in milliseconds, because switching under bias is hard on a junction;
+    it does not wait for one that is silent.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        smu = pool.submit(attempt, smu_off)
+        wait([smu], timeout=_OFF_HEAD_START_S)
+        crossbar = attempt(isolate)
+        return {"smu": smu.result(), "crossbar": crossbar}
+
+
+class TouchdownBudget:
+    """Touchdowns of each die of the wafer, and how many its pads are allowed. made: those of before, none by default."""
+
+    def __init__(self, per_die: int, made: Mapping[DieIndex, int] | None = None) -> None:
         self._per_die = per_die
-        self._made: Counter[DieIndex] = Counter()
+        self._made: Counter[DieIndex] = Counter(made)
 
     def spend(self, die: DieIndex) -> None:
         """Count one more. Raises TouchdownsSpent, counting nothing, when none is left."""
@@ -98,6 +117,6 @@ class TouchdownBudget:
     def made(self, die: DieIndex) -> int:
         return self._made[die]
 
-    def forget(self) -> None:
-        """Another wafer lies on the chuck."""
-        self._made.clear()
+    def begin(self, made: Mapping[DieIndex, int] | None = None) -> None:
+        """Another wafer lies on the chuck. made: touchdowns its dies have had already, none by default."""
+        self._made = Counter(made)

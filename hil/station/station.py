@@ -1,10 +1,11 @@
 """The three instruments as one. Rule 1: nothing is measured on a die whose contact was not verified, electrically and by
-the prober's own word, and nothing driven while the chuck moves. Rule 2: whoever leaves, however, leaves it safe.
+the prober's own word, and nothing driven while the chuck moves. Rule 2: no value leaves before the prober has been read
+back after it was taken: in a contact lost midway every junction reads open. Rule 3: whoever leaves, however, leaves it safe.
 """
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -12,7 +13,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.protocols import Identity, PulseIds
+from drivers.protocols import Identity, Placement, PulseIds
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
@@ -22,12 +23,16 @@ from hil.station.reading import KernelConductance
 
 ReadPath = Literal["board", "smu", "auto"]
 _TREND_LENGTH = 200
+_Z_TOLERANCE_UM = 5.0
 
 
-def open_station(lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], None]) -> "Station":
+def open_station(
+    lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], None], touchdowns: Mapping[DieIndex, int] | None = None
+) -> "Station":
     """Connect and identify all three and tighten the controller's limits to the lab's. Changes no output.
 
-    checkpoint: called between small operations; it may raise to stop. Raises UnknownDriver, WrongChip, DriverError.
+    checkpoint: called between small operations; it may raise to stop. touchdowns: those the dies of the wafer on the
+    chuck have had already, none by default. Raises UnknownDriver, WrongChip, DriverError.
     """
     with ExitStack() as opened:
         smu = opened.enter_context(closing(open_smu(lab)))
@@ -35,6 +40,7 @@ def open_station(lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], N
         prober = opened.enter_context(closing(open_prober(lab)))
         instruments = Instruments(smu, crossbar, prober)
         station = Station(lab, instruments, describe.identify_all(instruments), checkpoint)
+        station.new_wafer(touchdowns)
         _tighten(instruments, lab)
         opened.pop_all()
     return station
@@ -50,6 +56,7 @@ def _tighten(instruments: Instruments, lab: LabConfig) -> None:
 class _Touched:
     die: DieIndex
     result: ContactResult
+    placement: Placement
 
 
 class Station:
@@ -63,7 +70,6 @@ class Station:
         self._budget = safety.TouchdownBudget(lab.limits.touchdowns_per_die)
         self._contact_maker = ContactMaker(instruments, lab.limits, self._budget, checkpoint)
         self._touched: _Touched | None = None
-        self._confirmed_kernel: int | None = None
         self._trend: deque[_Touched] = deque(maxlen=_TREND_LENGTH)
 
     def __enter__(self) -> Self:
@@ -81,29 +87,19 @@ class Station:
         error.add_note(str(unsafe))
 
     def make_safe(self) -> dict[str, str]:
-        """SMU off, controller isolated, prober separated, in that order, each whatever became of the others.
+        """SMU off and controller isolated, then prober separated, each whatever became of the others.
 
         Returns instrument -> "safe" or the error's text.
         """
-        self._touched = None
-        return {
-            "smu": safety.attempt(self._instruments.smu.output_off),
-            "crossbar": safety.attempt(self._instruments.crossbar.isolate),
-            "prober": safety.attempt(self._instruments.prober.separate),
-        }
+        return self._leave(self._instruments.crossbar.isolate)
 
     def emergency_stop(self) -> dict[str, str]:
         """As make_safe, with the controller latched until someone clears it."""
-        self._touched = None
-        return {
-            "smu": safety.attempt(self._instruments.smu.output_off),
-            "crossbar": safety.attempt(self._instruments.crossbar.emergency_stop),
-            "prober": safety.attempt(self._instruments.prober.separate),
-        }
+        return self._leave(self._instruments.crossbar.emergency_stop)
 
-    def new_wafer(self) -> None:
-        """Another wafer lies on the chuck: its pads have not been touched."""
-        self._budget.forget()
+    def new_wafer(self, touchdowns: Mapping[DieIndex, int] | None = None) -> None:
+        """Another wafer lies on the chuck. touchdowns: those its dies have had already, none by default."""
+        self._budget.begin(touchdowns)
 
     def go_to(self, die: DieIndex) -> None:
         """Off, isolated, separated, then to the die, verified by reading back."""
@@ -117,35 +113,34 @@ class Station:
     def contact(self, die: DieIndex) -> ContactResult:
         """Touch down and measure the pad pair. Raises ContactFailed (safe, needles up), NotInContact when the chuck stands elsewhere."""
         self._touched = None
-        self._confirmed_kernel = None
         found = self._instruments.prober.state().die
         if found != die:
             raise NotInContact(f"contact on die {die} asked for, the prober stands on {found}; go to the die first")
-        result = self._contact_maker.make(die)
-        self._touched = _Touched(die, result)
+        contact = self._contact_maker.make(die)
+        self._touched = _Touched(die, contact.result, contact.placement)
         self._trend.append(self._touched)
-        return result
+        return contact.result
 
     def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath) -> KernelConductance:
         """Conductance of a kernel. path: "auto" is the board, the faster one. averages: board only."""
         safety.check_read(self.lab.limits, read_volts)
         safety.check_averages(self.lab.limits, averages)
-        self._begin(kernel)
-        if path == "smu":
-            return reading.through_the_smu(self._instruments, self.lab, kernel, read_volts, self._checkpoint)
-        return reading.through_the_board(self._instruments.crossbar, kernel, read_volts, averages)
+        with self._in_proven_contact():
+            if path == "smu":
+                return reading.through_the_smu(self._instruments, self.lab, kernel, read_volts, self._checkpoint)
+            return reading.through_the_board(self._instruments.crossbar, kernel, read_volts, averages)
 
     def pulse(self, kernel: int, mask: NDArray[np.bool_], volts: float, seconds: float) -> NDArray[np.bool_]:
         """One pulse on each junction of mask (rows, columns); positive drives AP to P. Returns which were executed."""
         safety.check_pulse(self.lab.limits, volts, seconds)
-        self._begin(kernel)
-        return self._instruments.crossbar.pulse(kernel, mask, volts, seconds)
+        with self._in_proven_contact():
+            return self._instruments.crossbar.pulse(kernel, mask, volts, seconds)
 
     def vmm(self, kernel: int, input_volts: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
         """(vectors, lines driven) V in, (vectors, lines sensed) A out. direction: "rows" or "columns" are driven."""
         safety.check_inputs(self.lab.limits, input_volts)
-        self._begin(kernel)
-        return self._instruments.crossbar.vmm(kernel, input_volts, direction)
+        with self._in_proven_contact():
+            return self._instruments.crossbar.vmm(kernel, input_volts, direction)
 
     def provenance(self) -> dict[str, Any]:
         """JSON: who measured, whether anything was simulated, at what temperature."""
@@ -167,22 +162,29 @@ class Station:
             "contact_trend": [describe.finite({"die": list(each.die), **asdict(each.result)}) for each in self._trend],
         }
 
-    def _begin(self, kernel: int) -> None:
-        """Before anything is measured or driven on a die: a checkpoint, and proof that the needles are still on it.
+    def _leave(self, isolate: Callable[[], None]) -> dict[str, str]:
+        self._touched = None
+        outcome = safety.dark(self._instruments.smu.output_off, isolate)
+        return {**outcome, "prober": safety.attempt(self._contact_maker.separate)}
 
-        The prober is read back at every change of kernel: somebody at its panel may have lifted the chuck.
+    @contextmanager
+    def _in_proven_contact(self) -> Generator[None]:
+        """Around whatever measures or drives: what was done is handed on only if the needles never left the die.
+
+        The prober is read back afterwards, which proves the whole time since the touchdown. Raises NotInContact.
         """
         self._checkpoint()
         touched = self._touched
         if touched is None:
             raise NotInContact("nothing can be measured: no die is in verified contact; go to a die and touch down first")
-        if kernel == self._confirmed_kernel:
-            return
-        state = self._instruments.prober.state()
-        if not state.in_contact or state.die != touched.die:
+        yield
+        if not self._instruments.prober.placement().unmoved_since(touched.placement, _Z_TOLERANCE_UM):
             self._touched = None
-            raise NotInContact(
-                f"die {touched.die} was in contact; the prober now stands on {state.die}, "
-                f"{'in contact' if state.in_contact else 'separated'}: somebody moved it. Touch down again"
-            )
-        self._confirmed_kernel = kernel
+            raise self._moved(touched)
+
+    def _moved(self, touched: _Touched) -> NotInContact:
+        state = self._instruments.prober.state()
+        return NotInContact(
+            f"die {touched.die} was in contact; the prober now stands on {state.die}, {'in contact' if state.in_contact else 'separated'}: "
+            "somebody moved it. Touch down again; what was just measured is discarded"
+        )

@@ -41,12 +41,15 @@ class Station(Shelf):
                 self._tell_station(connection, "estop", reason, by=by)
             return _record(connection)
 
-    def record_estop_outcome(self, outcome: Mapping[str, str]) -> None:
-        """What became of each instrument; nothing to record when the stop was cleared meanwhile."""
+    def record_estop_outcome(self, outcome: Mapping[str, str], at: str | None = None) -> None:
+        """What became of each instrument, so far or at last; nothing to record when the stop was cleared meanwhile.
+
+        at: of the latch that was carried out; what became of it says nothing about a later one.
+        """
         text = "; ".join(f"{name}: {said}" for name, said in outcome.items())
         with self._db.write() as connection:
             latch = _record(connection).estop
-            if latch is not None:
+            if latch is not None and at in (None, latch["at"]):
                 connection.execute(_table.update().values(estop={**latch, "outcome": dict(outcome)}))
                 self._tell_station(connection, "estop_outcome", text, data=outcome)
 

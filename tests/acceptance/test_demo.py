@@ -2,12 +2,14 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hil.training.checkpoint import load_checkpoint
-from tests.acceptance.processes import hil
+from tests.acceptance.processes import HIL, Process, children_of, hil, wait_until
 
 
 @pytest.mark.timeout(240)
@@ -29,6 +31,20 @@ def test_the_demo_measures_trains_reports_and_leaves_nothing_behind(tmp_path: Pa
     gone = hil("runs", "--url", url.group(), "--token", "x")
     assert gone.returncode == 1
     assert "nobody listens" in gone.stderr
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_in_the_middle_stops_service_and_lab_cleanly(tmp_path: Path) -> None:
+    command = [HIL, "demo", "--dies", "6", "--out", str(tmp_path / "out")]
+    with Process(command, tmp_path / "demo.log") as demo:
+        wait_until(lambda: "lab and service are up" in demo.output(), 60, "the lab is up")
+        started = children_of(demo.popen.pid)
+        demo.popen.send_signal(signal.SIGINT)
+        assert demo.popen.wait(30) == 130
+        assert "Traceback" not in demo.output()
+        assert "made the lab safe" in demo.output()
+        assert len(started) >= 4  # simulator, service, worker, watchdog
+        assert not [pid for pid in started if psutil.pid_exists(pid)]
 
 
 def test_json_of_a_command_is_one_object(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 import numpy as np
 import pytest
 
+from drivers.board_link import SessionTaken
 from drivers.board_talk import ask
 from drivers.crossbar import Crossbar, inspect_crossbar, open_crossbar, open_crossbar_for_safety, read_status
 from drivers.errors import ConnectFailed, DriverError, EmergencyStopped, LinkLost, OutcomeUnknown, OverLimit, Refused, WrongInstrument
@@ -273,12 +274,55 @@ def test_a_used_id_is_refused_and_never_tried_again(lab: SimulatedLab) -> None:
         assert crossbar.status().pulses == 20
 
 
-def test_a_pulse_after_the_dead_man_arms_again_and_is_applied_once(lab: SimulatedLab, crossbar: Crossbar) -> None:
-    crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7)
-    lab.crossbar.tick(10**18)
-    assert crossbar.status().state == "SAFE"
-    assert crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7).sum() == 1
-    assert crossbar.status().pulses == 2
+def test_a_controller_that_the_dead_man_disarmed_is_not_armed_again_unasked(lab: SimulatedLab) -> None:
+    ids = CountedPulseIds()
+    with opened(address(lab), ids) as crossbar:
+        crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7)
+        lab.crossbar.tick(10**18)
+        with pytest.raises(Refused, match="the controller disarmed itself: DEAD_MAN"):
+            crossbar.pulse(0, ALL, 0.1, 1e-7)
+        assert (crossbar.status().state, crossbar.status().pulses) == ("SAFE", 1)
+        assert ids.settled[-1] == (2, ("refused",) * 20)
+        assert crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7).sum() == 1, "whoever knows and goes on arms as for the first pulse"
+
+
+def another_host(lab: SimulatedLab, ends_armed: bool = True) -> Crossbar:
+    """Opens a session of its own, and pulses."""
+    other = open_crossbar(address(lab), BAUD, CountedPulseIds())
+    if ends_armed:
+        other.pulse(0, ONE_JUNCTION, 0.1, 1e-7)
+    return other
+
+
+def test_a_session_that_another_host_took_is_not_taken_back_to_ask_after_pulses(lab: SimulatedLab) -> None:
+    ids = CountedPulseIds()
+    with opened(address(lab), ids) as crossbar:
+        crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7)
+        with closing(another_host(lab)) as other:
+            with pytest.raises(OutcomeUnknown, match="another host opened a session"):
+                crossbar.pulse(0, ALL, 0.1, 1e-7)
+            assert ids.settled[-1] == (2, ("unknown",) * 20)
+            assert other.status().state == "ARMED"
+            assert other.pulse(0, ONE_JUNCTION, 0.1, 1e-7).sum() == 1, "its session is still its own"
+            with pytest.raises(SessionTaken, match="open it again"):
+                crossbar.read_kernel(0, 0.1)
+
+
+def test_isolating_takes_a_stolen_session_for_that_alone(lab: SimulatedLab, crossbar: Crossbar) -> None:
+    with closing(another_host(lab, ends_armed=False)) as other:
+        other.select_junction(0, 0, 0)
+        crossbar.isolate()
+        assert lab.world.selected == (Route.NONE, None)
+        with pytest.raises(SessionTaken):
+            crossbar.select_contact_pads()
+        assert lab.world.selected == (Route.NONE, None)
+
+
+def test_a_long_mask_goes_on_over_a_line_that_came_back(lab: SimulatedLab) -> None:
+    with crossbar_losing(lab, "to_host", CountedPulseIds(), Relay.cut) as crossbar:
+        crossbar.tighten_limits(Limits(pulses_per_command=8))
+        assert crossbar.pulse(0, ALL, 0.1, 1e-7).all()
+        assert crossbar.status().pulses == 20
 
 
 def test_without_a_durable_id_nothing_is_sent(lab: SimulatedLab) -> None:

@@ -48,11 +48,11 @@ def opened(server: ScriptedServer, timeout_s: float = 5.0) -> Keithley2450:
 
 # --- what is said
 def test_the_configuration_is_said_exactly_so_with_the_output_off_first_and_the_level_at_zero():
-    assert say.configuration(SETTINGS) == [
+    assert say.configuration(SETTINGS, 2.0) == [
         ":OUTP OFF",
         ":SOUR:FUNC VOLT",
-        ":SOUR:VOLT:RANG 2.0",
         ":SOUR:VOLT:LEV 0",
+        ":SOUR:VOLT:RANG 2.0",
         ":SOUR:VOLT:ILIM 1e-09",
         ":SOUR:VOLT:READ:BACK ON",
         ':SENS:FUNC "CURR"',
@@ -63,8 +63,8 @@ def test_the_configuration_is_said_exactly_so_with_the_output_off_first_and_the_
     ]
 
 
-def test_a_measurement_is_one_message_that_asks_for_reading_limit_and_output():
-    assert say.measurement(0.1) == ':SOUR:VOLT:LEV 0.1;:READ? "defbuffer1",SOUR,READ;:SOUR:VOLT:ILIM:TRIP?;:OUTP?'
+def test_a_measurement_is_one_message_that_asks_for_reading_and_limit_and_returns_to_zero_before_its_last_answer():
+    assert say.measurement(0.1) == ':SOUR:VOLT:LEV 0.1;:READ? "defbuffer1",SOUR,READ;:SOUR:VOLT:ILIM:TRIP?;:SOUR:VOLT:LEV 0;:OUTP?'
 
 
 @given(st.floats(-2, 2))
@@ -156,7 +156,13 @@ def test_an_instrument_that_says_nothing_is_named_and_not_waited_for():
         SourceSettings(limit_amps=1.1),
         SourceSettings(limit_amps=math.nan),
         SourceSettings(limit_amps=0.2, range_volts=200.0),
-        SourceSettings(limit_amps=1e-3, range_volts=3.0),
+        SourceSettings(limit_amps=1e-3, range_volts=211.0),
+        SourceSettings(limit_amps=1e-3, range_volts=0.0),
+        SourceSettings(limit_amps=1e-3, range_volts=-1.0),
+        SourceSettings(limit_amps=1e-3, limit_volts=0.0),
+        SourceSettings(limit_amps=1e-3, limit_volts=math.nan),
+        SourceSettings(limit_amps=1e-3, range_volts=0.1, limit_volts=math.nan),
+        SourceSettings(limit_amps=1e-3, limit_volts=0.3, range_volts=0.31),
         SourceSettings(limit_amps=1e-3, range_volts=math.nan),
         SourceSettings(limit_amps=1e-3, nplc=0.001),
         SourceSettings(limit_amps=1e-3, nplc=11.0),
@@ -165,7 +171,7 @@ def test_an_instrument_that_says_nothing_is_named_and_not_waited_for():
 def test_a_setting_that_a_2450_does_not_have_is_refused_and_never_clipped(settings: SourceSettings):
     with ScriptedServer(Smu2450()) as server:
         smu = opened(server)
-        with pytest.raises(OverLimit, match="2450"):
+        with pytest.raises(OverLimit, match=r"2450: |beyond the limit of (0\.3|nan) V"):
             smu.configure(settings)
         smu.close()
     assert server.lines == []
@@ -182,6 +188,39 @@ def test_a_level_beyond_the_range_is_refused_and_never_sent(volts: float):
             smu.measure(volts)
         assert len(server.lines) == sent
         smu.close()
+
+
+@pytest.mark.parametrize("volts", [0.31, -0.300001])
+def test_a_level_beyond_the_limit_is_refused_whatever_the_range_and_never_sent(volts: float):
+    with ScriptedServer(Smu2450()) as server:
+        smu = opened(server)
+        smu.configure(SourceSettings(limit_amps=1e-3, limit_volts=0.3))
+        smu.output_on()
+        sent = len(server.lines)
+        with pytest.raises(OverLimit, match=rf"{volts!r} V is beyond the limit of 0\.3 V"):
+            smu.measure(volts)
+        assert len(server.lines) == sent
+        smu.measure(-0.3)
+        smu.close()
+
+
+@pytest.mark.parametrize(
+    ("range_volts", "limit_volts", "chosen"),
+    [
+        (None, None, "2.0"),
+        (None, 0.02, "0.02"),
+        (0.1, 0.3, "0.2"),
+        (0.21, 0.3, "0.2"),
+        (0.22, 0.3, "2.0"),
+        (None, 0.3, "2.0"),
+    ],
+)
+def test_the_smallest_range_that_reaches_is_taken(range_volts: float | None, limit_volts: float | None, chosen: str):
+    with ScriptedServer(Smu2450()) as server:
+        smu = opened(server)
+        smu.configure(SourceSettings(limit_amps=1e-3, range_volts=range_volts, limit_volts=limit_volts))
+        smu.close()
+    assert f":SOUR:VOLT:RANG {chosen}" in server.lines
 
 
 def test_nothing_is_measured_or_switched_on_before_the_configuration():

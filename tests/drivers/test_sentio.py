@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from drivers.prober.sentio_codes import CODES, ProberBug, ProberError, ProberFat
 from drivers.prober.sentio_replies import StatusBits, parse_reply
 from drivers.prober.sentio_session import SentioSession
 from drivers.prober.sentio_state import WaferFrame
-from drivers.protocols import Prober
+from drivers.protocols import Placement, Prober
 from tests.support.scripted_sentio import CONTACT_UM, PITCH_UM, ScriptedSentio
 from tests.support.scripted_server import HANG_UP, Answer, Late, ScriptedServer
 from tests.support.waiting import until
@@ -284,6 +284,64 @@ def test_separating_asks_nothing_first():
     with prober_on(ScriptedSentio(z_um=CONTACT_UM)) as (prober, server):
         prober.separate()
         assert server.lines[:2] == ["*RCS 1", "move_chuck_separation "]
+
+
+def test_control_is_taken_before_every_separation_whoever_took_it_in_between():
+    with prober_on(ScriptedSentio()) as (prober, server):
+        prober.contact()
+        prober.separate()
+        down = server.lines.index("move_chuck_separation ")
+        assert server.lines[down - 1] == "*RCS 1"
+
+
+@pytest.mark.parametrize(("refusals", "separated"), [(1, True), (2, False)])
+def test_separating_is_repeated_once_when_another_client_took_the_prober(refusals: int, separated: bool):
+    device = ScriptedSentio(z_um=CONTACT_UM)
+    left = [b"12,0,Another client has remote control\n"] * refusals
+
+    def script(line: str) -> Answer:
+        return left.pop() if line == say.SEPARATE and left else device(line)
+
+    with ScriptedServer(script) as server:
+        prober = open_sentio(server.address)
+        with nullcontext() if separated else pytest.raises(ProberNeedsOperator, match="12 InvalidOperation"):
+            prober.separate()
+        prober.close()
+    assert server.lines[:4] == ["*RCS 1", "move_chuck_separation "] * 2
+    assert (device.z_um < CONTACT_UM) is separated
+
+
+def test_an_error_of_the_prober_itself_is_not_met_by_separating_again():
+    device = ScriptedSentio(lies={"move_chuck_separation": b"23,0,Contact height not set!\n"})
+    with prober_on(device) as (prober, server):
+        with pytest.raises(ProberNeedsOperator, match="ContactHeightNotSet"):
+            prober.separate()
+        assert server.lines == ["*RCS 1", "move_chuck_separation "]
+
+
+def test_those_in_a_hurry_wait_for_both_tries_of_separating_together():
+    with ScriptedServer(lambda line: None) as server:
+        prober = open_sentio(server.address, 0.1, separate_within_s=0.2)
+        with pytest.raises(LinkTimeout, match=r"within 0\.1 s"):
+            prober.separate()
+        prober.close()
+    assert server.lines == ["*RCS 1", "move_chuck_separation "] * 2
+    assert say.Deadlines().z_s <= 10
+
+
+def test_a_placement_is_two_questions():
+    with prober_on(ScriptedSentio()) as (prober, server):
+        prober.identify()
+        asked = len(server.lines)
+        assert prober.placement() == Placement(CONTACT_UM - 250.0, 42)
+        assert len(server.lines) == asked + 2
+
+
+@pytest.mark.parametrize(
+    ("now", "unmoved"), [((16_003.0, 7), True), ((15_990.0, 7), False), ((16_000.0, 8), False), ((math.nan, 7), False)]
+)
+def test_needles_are_where_they_were_if_height_and_count_of_contacts_are(now: tuple[float, int], unmoved: bool):
+    assert Placement(*now).unmoved_since(Placement(16_000.0, 7), tolerance_um=5.0) is unmoved
 
 
 def test_a_separation_that_did_not_happen_is_told():

@@ -29,6 +29,7 @@ SMALL = Geometry(2, 4, 5)
 
 class ObservedWorld(World):
     """A world that remembers in which order things happened to it. events: "output on", "isolated", "needles up"...
+    "hot switch": something was selected or isolated with a voltage on it.
 
     touchdowns_um: height above contact of each touchdown.
     """
@@ -39,6 +40,8 @@ class ObservedWorld(World):
         self.touchdowns_um: list[float] = []
 
     def select(self, route: Route, device: int | None) -> None:
+        if self.output_on and self._bias_volts and (route, device) != self.selected:
+            self.events.append("hot switch")
         super().select(route, device)
         self.events.append({Route.NONE: "isolated", Route.JUNCTION: "junction", Route.CONTACT_PADS: "pads"}[route])
 

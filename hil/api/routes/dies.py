@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from hil.api.answers import REVALIDATE, Wait, answer_array, array_responses
 from hil.api.auth import Reader
 from hil.api.context import Context
-from hil.api.models import EXAMPLE_SHA256, MapPage
+from hil.api.models import EXAMPLE_SHA256, FURTHEST_DIE, MapPage
 from hil.api.pages import Limit, page_newest_first
 from hil.api.pictures import PICTURE, answer_picture
 from hil.api.problems import documented
@@ -17,8 +17,8 @@ from hil.api.views import map_view
 from hil.model.plans import WAFER_NAME
 
 router = APIRouter(prefix="/dies/{wafer}/{x}/{y}", tags=["dies"])
-X = Annotated[int, Path(ge=-10_000, le=10_000, description="column in the wafer frame, home die 0", examples=[-3])]
-Y = Annotated[int, Path(ge=-10_000, le=10_000, description="row in the wafer frame, home die 0", examples=[0])]
+X = Annotated[int, Path(ge=-FURTHEST_DIE, le=FURTHEST_DIE, description="column in the wafer frame, home die 0", examples=[-3])]
+Y = Annotated[int, Path(ge=-FURTHEST_DIE, le=FURTHEST_DIE, description="row in the wafer frame, home die 0", examples=[0])]
 WaferName = Annotated[str, Path(pattern=WAFER_NAME, examples=["W1"])]
 MAP_EXAMPLE = {"die": [0, 0], "map_id": EXAMPLE_SHA256, "measured_at": "2026-11-22T08:30:00.000Z", "shape": [32, 25, 25]}
 

@@ -37,7 +37,7 @@ def _view(services: Services, run_id: str) -> Run:
     return run_view(services.store.run(run_id), services.now())
 
 
-@router.post("", status_code=202, response_model=Run, responses={**DRY, **documented(400, 413, 422)})
+@router.post("", status_code=202, response_model=Run, responses={**DRY, **documented(400, 413, 415, 422)})
 async def submit(
     context: Context,
     token: Operator,

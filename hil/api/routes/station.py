@@ -13,6 +13,9 @@ from hil.api.problems import Problem, documented
 from hil.api.views import estop_view, station_view
 
 OUTCOME_WITHIN_S = 2.0
+CLEARED_WITHIN_S = 3.0
+SEPARATING = "separating"
+"""What the watchdog says of the prober until the chuck is down."""
 QUEUE_LOOKS_BACK = 1000
 """Newest runs among which queued and running ones are looked for."""
 Reason = Annotated[str, Query(max_length=500, description="stands in the record", examples=["smoke"])]
@@ -33,7 +36,8 @@ async def get_station(context: Context, _: Reader) -> Station:
 async def estop(context: Context, token: Reader, reason: Reason = "") -> Estop:
     """Outputs off, everything deselected, prober separated, latched. Any valid token may do it, and again does no harm.
 
-    Waits up to 2 s for what the watchdog found; `outcome` and `safe` are null when it has not reported by then.
+    Waits up to 2 s for what the watchdog found. `outcome` and `safe` are null when it has not reported by then; a prober that
+    is "separating" by then is not safe yet.
     """
     store = context.store
     deadline = time.monotonic() + OUTCOME_WITHIN_S
@@ -43,7 +47,8 @@ async def estop(context: Context, token: Reader, reason: Reason = "") -> Estop:
         latched = estop_view((await run_in_threadpool(store.station)).estop)
         if latched is None:
             raise Problem(409, "the emergency stop was cleared while it was carried out; look at GET /api/v1/station")
-        if latched.outcome is not None or not await context.hub.changed_since(seen, deadline - time.monotonic()):
+        done = latched.outcome is not None and SEPARATING not in latched.outcome.values()
+        if done or not await context.hub.changed_since(seen, deadline - time.monotonic()):
             return latched
 
 
@@ -53,8 +58,17 @@ async def reset(
     token: Operator,
     force: Annotated[bool, Query(description="clear it although an instrument is not known to be safe")] = False,
 ) -> Station:
-    """Clears the latch. Refused while an instrument is not known to be safe, unless someone looked and says `force`."""
-    return await run_in_threadpool(_reset, context, who(token), force)
+    """Clears the latch. Refused while an instrument is not known to be safe, unless someone looked and says `force`.
+
+    A latch of the controller's own is cleared by the watchdog: waits up to 3 s until the worker has seen that it is gone.
+    """
+    deadline = time.monotonic() + CLEARED_WITHIN_S
+    seen = context.hub.generation
+    station = await run_in_threadpool(_reset, context, who(token), force)
+    while station.interlocks.estop is not None and await context.hub.changed_since(seen, deadline - time.monotonic()):
+        seen = context.hub.generation
+        station = await run_in_threadpool(_station, context)
+    return station
 
 
 def _reset(services: Services, by: str, force: bool) -> Station:

@@ -1,5 +1,9 @@
-"""Statistics of a wafer from the newest maps of its dies: what a trainer samples defective dies from."""
+"""Statistics of a wafer from the newest maps of its dies: what a trainer samples defective dies from.
 
+Rule: a die counts with its newest defect map and the two conductance maps that one was derived from; a newer P or AP map, of a
+run that did not get as far as the defects, belongs to no class yet."""
+
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -44,17 +48,21 @@ async def statistics(context: Context, _: Reader, wafer: WaferName) -> WaferStat
 def _statistics(services: Services, wafer: str) -> WaferStatistics:
     store = services.store
     store.wafer(wafer)
-    newest = {state: {record.die: record for record in store.newest_maps(wafer, "conductance", state)} for state in ("P", "AP")}
-    defects = {record.die: record for record in store.newest_maps(wafer, "defects")}
-    complete = [die for die in defects if die in newest["P"] and die in newest["AP"]]
+    complete = [record for record in store.newest_maps(wafer, "defects") if {"P", "AP"} <= set(_inputs(record))]
     if not complete:
         raise Missing(f"wafer {wafer} has no die with maps of both states and defects yet; a run of kind characterise makes them")
-    dies = [
-        MeasuredDie(_conductance(store, newest["P"][die]), _conductance(store, newest["AP"][die]), _defects(store, defects[die]))
-        for die in complete
-    ]
-    facts: dict[str, Any] = wafer_statistics(dies)
-    return WaferStatistics.model_validate({"wafer": wafer, "origin": origin_header([defects[die].meta for die in complete]), **facts})
+    facts: dict[str, Any] = wafer_statistics([_measured(store, record) for record in complete])
+    return WaferStatistics.model_validate({"wafer": wafer, "origin": origin_header([record.meta for record in complete]), **facts})
+
+
+def _inputs(defects: MapRecord) -> Mapping[str, str]:
+    """Ids of the maps it was derived from, by state."""
+    return defects.meta.get("inputs") or {}
+
+
+def _measured(store: Store, defects: MapRecord) -> MeasuredDie:
+    p, ap = (_conductance(store, store.map(_inputs(defects)[state])) for state in ("P", "AP"))
+    return MeasuredDie(p, ap, _defects(store, defects))
 
 
 def _conductance(store: Store, record: MapRecord) -> ConductanceMap:

@@ -14,7 +14,7 @@ from hil.api.models import EXAMPLE_SHA256, Wafer, WaferBody, WaferDetail, WaferP
 from hil.api.pages import Limit, page_by_key
 from hil.api.problems import Problem, documented
 from hil.api.resources import StateQuery, wafer_stack
-from hil.api.strict import StrictRoute
+from hil.api.strict import WaferRoute
 from hil.api.views import die_view, good_fraction, wafer_view
 from hil.model.defects import Defect
 from hil.model.maps import from_npy_bytes
@@ -22,7 +22,7 @@ from hil.model.plans import WAFER_NAME
 
 WaferName = Annotated[str, Path(pattern=WAFER_NAME, examples=["W1"])]
 STACK_EXAMPLE = {"dies": [{"die": [0, 0], "map_id": EXAMPLE_SHA256, "measured_at": "2026-11-22T08:30:00.000Z"}], "shape": [1, 32, 25, 25]}
-router = APIRouter(prefix="/wafers", tags=["wafers"], route_class=StrictRoute)
+router = APIRouter(prefix="/wafers", tags=["wafers"], route_class=WaferRoute)
 
 
 @router.get("", responses=documented(422))
@@ -33,7 +33,7 @@ async def list_wafers(context: Context, _: Reader, limit: Limit = 100, cursor: s
     return WaferPage(items=items, next_cursor=next_cursor)
 
 
-@router.put("/{wafer}", responses=documented(409, 413, 422))
+@router.put("/{wafer}", responses=documented(400, 409, 413, 415, 422))
 async def put_wafer(context: Context, _: Operator, wafer: WaferName, body: WaferBody | None = None) -> Wafer:
     """Registers a wafer; again with the same dies changes nothing, with others it is refused (409)."""
     dies = context.lab.wafer.dies if body is None or body.dies is None else tuple(body.dies)

@@ -1,4 +1,4 @@
-"""The rule "relative-1" on dies whose classes are known, and on the simulated wafers against their truth."""
+"""The rule "relative-2" on dies whose classes are known, and on the simulated wafers against their truth."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.analysis.classify import RULE, classify
+from hil.analysis.reference import Reference
 from hil.model.defects import Defect
 from hil.model.maps import ConductanceMap
 from simulator.fast import wafer_maps
@@ -56,8 +57,8 @@ def test_many_defects_do_not_widen_the_limits(short: float, opened: float, stuck
 def test_thresholds_lie_where_the_contract_puts_them(p: float, ap: float, expected: Defect) -> None:
     made = die({}, _rng())
     made.p[3, 4, 5], made.ap[3, 4, 5] = p, ap
-    maps = [ConductanceMap(values.astype(np.float32), state, 0.1, {}) for values, state in ((made.p, "P"), (made.ap, "AP"))]
-    assert classify(maps[0], maps[1]).codes[3, 4, 5] == expected
+    maps = ConductanceMap(made.p.astype(np.float32), "P", 0.1), ConductanceMap(made.ap.astype(np.float32), "AP", 0.1)
+    assert classify(*maps).codes[3, 4, 5] == expected
 
 
 def test_a_junction_that_could_not_be_read_in_either_state_is_not_measured_and_never_good() -> None:
@@ -70,12 +71,48 @@ def test_a_junction_that_could_not_be_read_in_either_state_is_not_measured_and_n
     assert np.count_nonzero(found.codes == Defect.NOT_MEASURED) == 2
 
 
-@pytest.mark.parametrize("value", [0.0, 335e-6, np.nan], ids=["dead", "never switched", "not measured"])
-def test_a_die_without_two_states_is_not_measured_rather_than_guessed(value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, Defect.OPEN), (P, Defect.STUCK_P), (AP, Defect.STUCK_AP), (950e-6, Defect.SHORT)],
+    ids=["dead", "all in P", "all in AP", "shorted"],
+)
+def test_a_die_that_shows_no_good_junction_is_classed_by_the_nominal_one_with_less_confidence(value: float, expected: Defect) -> None:
     siemens = np.full(SHAPE, value, np.float32)
+    found = classify(ConductanceMap(siemens, "P", 0.1), ConductanceMap(siemens, "AP", 0.1))
+    assert np.all(found.codes == expected)
+    assert np.all((found.confidence > 0.4) & (found.confidence <= 0.5))
+    assert (found.meta["reference"]["source"], found.meta["reference"]["junctions"]) == ("nominal", 0)
+
+
+def test_a_die_of_which_nothing_was_read_is_not_measured() -> None:
+    siemens = np.full(SHAPE, np.nan, np.float32)
     found = classify(ConductanceMap(siemens, "P", 0.1), ConductanceMap(siemens, "AP", 0.1))
     assert np.all(found.codes == Defect.NOT_MEASURED)
     assert np.all(found.confidence == 0)
+
+
+@pytest.mark.parametrize("share", [0.48, 0.5, 0.52, 0.55, 0.75, 0.93])
+@pytest.mark.parametrize("kind", [Defect.OPEN, Defect.SHORT, Defect.STUCK_P, Defect.STUCK_AP])
+def test_a_majority_of_one_defect_neither_hides_the_die_nor_becomes_its_measure(kind: Defect, share: float) -> None:
+    made = die({kind: share}, _rng(4))
+    found = classify(*made.measured(_rng(5)))
+    np.testing.assert_array_equal(found.codes, made.truth)
+    assert found.meta["reference"]["source"] == "die"
+
+
+@pytest.mark.parametrize("kind", [Defect.OPEN, Defect.SHORT, Defect.STUCK_P, Defect.STUCK_AP])
+def test_a_die_of_nothing_but_one_defect_is_found_to_be_that(kind: Defect) -> None:
+    made = die({kind: 1.0}, _rng(6))
+    found = classify(*made.measured(_rng(7)))
+    assert found.counts() == {kind.name.lower(): made.truth.size}
+    assert found.meta["reference"]["source"] == "nominal"
+
+
+def test_another_kind_of_junction_can_be_named_as_the_nominal_one() -> None:
+    siemens = np.full(SHAPE, 80e-6, np.float32)
+    maps = ConductanceMap(siemens, "P", 0.1), ConductanceMap(siemens, "AP", 0.1)
+    assert np.all(classify(*maps).codes == Defect.OPEN)
+    assert np.all(classify(*maps, Reference(164e-6, 82e-6, 13e-6, 82e-6, 0)).codes == Defect.STUCK_AP)
 
 
 def test_confidence_falls_towards_a_threshold() -> None:

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from hil.analysis.classify import classify
+from hil.analysis.classify import RULE, classify
 from hil.analysis.statistics import MeasuredDie, defect_rates, line_rates, wafer_statistics
 from hil.model.defects import Defect
+from hil.model.maps import DefectMap
 from tests.hil.analysis.dies import SIGMA, P, die
 
 
@@ -32,10 +33,26 @@ def test_junctions_that_were_not_measured_are_no_trials() -> None:
     (one,) = _dies(1, {})
     codes = one.defects.codes.copy()
     codes[:4] = Defect.NOT_MEASURED
-    from hil.model.maps import DefectMap
-
-    half = DefectMap(codes, one.defects.line_fault, one.defects.confidence, "relative-1")
+    half = DefectMap(codes, one.defects.line_fault, one.defects.confidence, RULE)
     assert defect_rates([half])["short"].trials == codes.size // 2
+
+
+def test_lines_of_which_too_little_was_measured_are_no_trials() -> None:
+    (one,) = _dies(1, {})
+    codes = one.defects.codes.copy()
+    codes[:4] = Defect.NOT_MEASURED
+    codes[5, 2, :13] = codes[6, 2, :12] = Defect.NO_CONTACT
+    rates = line_rates([DefectMap(codes, one.defects.line_fault, one.defects.confidence, RULE)])
+    assert rates["open_row"].trials == rates["shorted_row"].trials == 4 * 25 - 1
+    assert rates["open_column"].trials == rates["shorted_column"].trials == 4 * 25
+
+
+def test_a_dead_die_counts_in_every_rate() -> None:
+    made = [die({}, np.random.default_rng(1)), die({Defect.OPEN: 1.0}, np.random.default_rng(2))]
+    maps = [classify(*each.measured(np.random.default_rng(3))) for each in made]
+    rate = defect_rates(maps)["open"]
+    assert (rate.per_die, rate.trials) == ((0, 5000), 10_000)
+    assert line_rates(maps)["open_row"].per_die == (0, 8 * 25)
 
 
 def test_line_faults_are_counted_as_lines() -> None:
@@ -56,7 +73,7 @@ def test_the_whole_is_plain_json_with_distributions_of_each_class() -> None:
     assert good["sigma_siemens"] == pytest.approx(SIGMA, rel=0.1)
     assert statistics["conductance"]["short"]["AP"]["quantiles_siemens"]["0.5"] == pytest.approx(940e-6, rel=0.01)
     assert "open" not in statistics["conductance"]
-    assert statistics["rules"] == ["relative-1"]
+    assert statistics["rules"] == [RULE]
 
 
 def test_a_wafer_without_a_map_has_no_statistics_but_no_error_either() -> None:

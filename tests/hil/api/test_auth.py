@@ -1,5 +1,7 @@
 """Who may do what."""
 
+import socket
+
 import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -46,6 +48,25 @@ def test_a_missing_malformed_or_unknown_token_gets_one_and_the_same_401(service:
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.headers["www-authenticate"].startswith("Bearer")
     assert reply.content == reference.content
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/v1/runs"), ("PUT", "/api/v1/wafers/W1"), ("PUT", "/api/v1/objects/" + "a" * 64)]
+)
+@pytest.mark.parametrize("body", [b"{bad", b"[" + b"[]," * 300_000 + b"[]]"], ids=["broken", "costly"])
+def test_a_body_is_not_looked_at_before_the_token(service: Service, method: str, path: str, body: bytes) -> None:
+    json = {"Content-Type": "application/json"}
+    with service.client(None) as stranger, service.client("read") as reader:
+        assert stranger.request(method, f"/api/v1/{path}", content=body, headers=json).status_code == 401
+        assert reader.request(method, f"/api/v1/{path}", content=body, headers=json).status_code == 403
+
+
+def test_a_stranger_is_turned_away_before_the_body_has_come(service: Service) -> None:
+    address = (httpx.URL(service.url).host, httpx.URL(service.url).port or 0)
+    head = b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50000\r\n\r\n{"
+    with socket.create_connection(address, timeout=10) as line:
+        line.sendall(head)
+        assert line.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_revoked_token_is_dead_at_once(service: Service) -> None:

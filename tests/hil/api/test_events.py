@@ -81,6 +81,27 @@ def test_a_queued_run_that_is_deleted_ends_its_stream(service: Service, http: ht
     assert rest[-1] == Event(None, "end", {"id": run, "state": "deleted"})
 
 
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/runs/{run}/events"])
+def test_a_stream_ends_when_its_token_is_revoked_and_tells_nothing_more(service: Service, path: str) -> None:
+    run = running_run(service.store)
+    record, token = service.store.create_token("read", "gone")
+    headers = {"Authorization": f"Bearer {token}"}
+    with (
+        httpx.Client(base_url=service.url, headers=headers, trust_env=False) as client,
+        listening(client, path.format(run=run), service.store.last_event() - 1) as events,
+    ):
+        assert next(events).data["payload"]["state"] == "running"
+        service.store.revoke_token(record.id)
+        service.store.append(run, StepMeasured(Step(0, (0, -1), 0), {}))
+        assert list(events) == []
+
+
+@pytest.mark.parametrize("number", [str(2**63), "9" * 30, "9" * 5000])
+def test_a_number_beyond_every_event_is_refused(http: httpx.Client, number: str) -> None:
+    for reply in (http.get("/api/v1/events", headers={"Last-Event-ID": number}), http.get(f"/api/v1/events?after={number}")):
+        assert reply.status_code == 422 and reply.headers["content-type"] == "application/problem+json"
+
+
 def test_a_number_that_is_none_is_refused(http: httpx.Client) -> None:
     reply = http.get("/api/v1/events", headers={"Last-Event-ID": "yesterday"})
     assert reply.status_code == 422 and "yesterday" in reply.json()["detail"]

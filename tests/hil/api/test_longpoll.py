@@ -3,16 +3,20 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from hil.api.longpoll import ChangeHub
-from hil.store.protocol import StoreError
-from tests.support.service import Service, put_conductance, put_defects, running_run
+from hil.model.runs import Step, StepMeasured
+from hil.store.protocol import Store, StoreError
+from hil.store.records import MapRecord
+from tests.support.service import Board, Service, mounted, put_conductance, put_defects, running_run
 from tests.support.waiting import until
 
 DEFECTS = "/api/v1/dies/W1/0/0/defects"
@@ -112,6 +116,69 @@ def test_a_change_between_looking_and_waiting_is_not_missed() -> None:
         return await hub.changed_since(seen, 60)
 
     assert in_hub(lambda: 1, work) is True
+
+
+def test_nobody_looks_again_when_the_time_is_up_whatever_changed() -> None:
+    async def work(hub: ChangeHub) -> list[bool]:
+        seen = hub.generation
+        hub.wake()
+        return [await hub.changed_since(seen, within_s) for within_s in (0, -0.1)]
+
+    assert in_hub(lambda: 1, work) == [False, False]
+
+
+class CountingStore:
+    """A store that counts how often a newest map was looked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.looks = store, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def newest_map(self, *args: Any) -> MapRecord | None:
+        self.looks += 1
+        return self._store.newest_map(*args)
+
+
+@pytest.fixture
+def counted(board: Board, tmp_path: Path) -> Iterator[tuple[Service, CountingStore]]:
+    seen: list[CountingStore] = []
+
+    def seen_as(store: Store) -> Store:
+        seen.append(CountingStore(store))
+        return cast("Store", seen[0])
+
+    with mounted(board, tmp_path, seen_as) as service:
+        yield service, seen[0]
+
+
+def test_steps_of_another_die_make_no_waiter_look_in_the_catalogue(counted: tuple[Service, CountingStore]) -> None:
+    service, counting = counted
+    run = running_run(service.store)
+    with service.client() as http, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(http.get, DEFECTS, params={"wait": 20}) for _ in range(3)]
+        until(lambda: counting.looks >= 1)
+        for index in range(30):
+            service.store.append(run, StepMeasured(Step(index, (0, -1), index), {}))
+            service.store.heartbeat()
+        record = put_defects(service.store, run, (0, 0))
+        assert {answer.result(10).headers["lab-map-id"] for answer in waiting} == {record.id}
+    assert counting.looks <= 6, "each waiter once before the map and once after"
+
+
+def test_a_long_poll_of_a_revoked_token_ends_with_401(counted: tuple[Service, CountingStore]) -> None:
+    service, counting = counted
+    running_run(service.store)
+    record, token = service.store.create_token("read", "gone")
+    headers = {"Authorization": f"Bearer {token}"}
+    started = time.monotonic()
+    with httpx.Client(base_url=service.url, headers=headers, timeout=20, trust_env=False) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, DEFECTS, params={"wait": 15})
+        until(lambda: counting.looks == 1)
+        service.store.revoke_token(record.id)
+        assert waiting.result(10).status_code == 401
+    assert time.monotonic() - started < 10
 
 
 def test_closing_ends_every_wait_at_once() -> None:

@@ -42,6 +42,34 @@ def test_the_emergency_stop_answers_with_what_the_watchdog_found(service: Servic
     assert http.get(STATION).json()["interlocks"]["estop"]["safe"] is True
 
 
+def test_the_answer_waits_for_the_prober_and_calls_nothing_safe_before(service: Service, http: httpx.Client) -> None:
+    store = service.store
+    store.latch_estop("somebody", "fire")
+    store.record_estop_outcome({**SAFE, "prober": "separating"})
+    body = http.post(STATION + "/estop").json()
+    assert (body["safe"], body["outcome"]["prober"]) == (False, "separating")
+    assert http.post(STATION + "/reset").status_code == 409
+    with ThreadPoolExecutor(1) as pool:
+        stop = pool.submit(http.post, STATION + "/estop")
+        store.record_estop_outcome(SAFE)
+        assert stop.result(10).json()["safe"] is True
+
+
+def test_a_latch_of_the_controllers_own_is_an_interlock_and_the_reset_waits_until_it_is_gone(service: Service, http: httpx.Client) -> None:
+    service.store.publish_station({"crossbar": {"state": "ESTOPPED"}})
+    latched = http.get(STATION).json()["interlocks"]["estop"]
+    assert (latched["reason"], latched["safe"]) == ("latched at the controller", None)
+
+    def worker() -> None:
+        until(lambda: service.store.station().resets == 1)
+        service.store.publish_station({"crossbar": {"state": "SAFE"}})
+
+    thread = threading.Thread(target=worker)
+    thread.start()
+    assert http.post(STATION + "/reset").json()["interlocks"]["estop"] is None
+    thread.join()
+
+
 def test_an_emergency_stop_that_nobody_reports_on_answers_within_two_seconds_and_says_so(http: httpx.Client) -> None:
     started = time.monotonic()
     body = http.post(STATION + "/estop").json()

@@ -91,16 +91,28 @@ def url_of(service: Process) -> str:
     return found[0]
 
 
-@pytest.fixture(scope="session")
-def lab_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """lab.toml of a running simulated lab."""
-    folder = tmp_path_factory.mktemp("sim")
+@contextmanager
+def simulated(folder: Path) -> Iterator[Path]:
     lab = folder / "lab.toml"
     with running(folder / "sim.log", "sim", "--clock", "fast", "--port-base", 0, "--write-lab", lab) as simulator:
         until(lambda: lab.exists() or simulator.process.poll() is not None, STARTS_WITHIN_S)
         assert lab.exists(), simulator.said()
         yield lab
         assert simulator.stop() == 0, simulator.said()
+
+
+@pytest.fixture(scope="session")
+def lab_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """lab.toml of a running simulated lab."""
+    with simulated(tmp_path_factory.mktemp("sim")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def spare_lab_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Another one, for tests that start services of their own: a station has one service."""
+    with simulated(tmp_path_factory.mktemp("spare")) as lab:
+        yield lab
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,16 @@ def test_a_plan_can_be_a_file_and_a_dry_run_changes_nothing(hil: Command, served
     assert "W3" not in hil("wafers", *served.access).out
 
 
+def test_dies_given_as_a_flag_beat_those_of_the_plan_file(hil: Command, served: Served, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"kind": "contact_check", "dies": [[0, 0], [-1, 0]]}')
+
+    def touched(*flags: str) -> int:
+        return json.loads(hil("measure", "W3", "--plan", plan, *flags, "--dry-run", "--json", *served.access).out)["touchdowns"]
+
+    assert (touched(), touched("--dies", "0,0"), touched("--dies", "all")) == (2, 1, 36)
+
+
 def test_a_map_of_a_die_with_negative_coordinates_is_shown_as_written(hil: Command, measured: Served, tmp_path: Path) -> None:
     picture = tmp_path / "die.png"
     result = hil("map", "W1", "-1", "0", "--kind", "defects", "--png", picture, *measured.access)

@@ -42,6 +42,7 @@ def test_unknown_things_and_limits_are_named(hil: Command, served: Served, tmp_p
     expect_one_line(hil("measure", "../W1", *served.access), "wafer")
     expect_one_line(hil("map", "W9", "0", "0", *served.access), "W9")
     expect_one_line(hil("watch", "r0", *served.access), "r0")
+    expect_one_line(hil("watch", "../wafers", *served.access), "'../wafers' is no id")
     expect_one_line(hil("token", "revoke", "nothing0", "--data", served.data), "nothing0")
     plan = tmp_path / "plan.json"
     plan.write_text('{"kind": "read", "read_volts": 9}')
@@ -81,6 +82,8 @@ def test_a_lab_file_that_is_missing_or_wrong_is_named(hil: Command, tmp_path: Pa
         expect_one_line(hil(command, "--lab", missing), str(missing), "hil sim --write-lab")
     wrong.write_text("[prober]\ndriver = 3\n")
     expect_one_line(hil("check", "--lab", wrong), str(wrong), "prober.driver")
+    wrong.write_bytes(b"# Z\xfcrich\n")
+    expect_one_line(hil("check", "--lab", wrong), str(wrong), "UTF-8")
 
 
 def test_check_fails_instrument_by_instrument_when_nobody_answers(hil: Command, tmp_path: Path, lab_file: Path) -> None:
@@ -97,7 +100,16 @@ def test_check_fails_instrument_by_instrument_when_nobody_answers(hil: Command, 
 def test_a_directory_that_cannot_be_a_store_is_named(hil: Command, tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("not a directory")
-    expect_one_line(hil("token", "list", "--data", taken / "data"), str(taken / "data"))
+    expect_one_line(hil("token", "create", "--scope", "read", "--data", taken / "data"), str(taken / "data"))
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "nothing0"]])
+def test_asking_about_tokens_makes_no_store_where_there_is_none(hil: Command, tmp_path: Path, command: list[str]) -> None:
+    typo, empty = tmp_path / "typo", tmp_path / "empty"
+    empty.mkdir()
+    for folder in (typo, empty):
+        expect_one_line(hil("token", *command, "--data", folder), str(folder), "there is no store")
+    assert not typo.exists() and not list(empty.iterdir())
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])

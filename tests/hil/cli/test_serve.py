@@ -11,12 +11,17 @@ import httpx
 import psutil
 import pytest
 
+from firmware_protocol.messages import DeviceState, Route
 from hil.cli.options import CommandFailed, data_dir
 from hil.cli.serve import listen, serve
 from hil.client import LabClient
 from hil.model.lab import load_lab
+from hil.runs.submit import submit_plan
 from hil.store import open_store
 from tests.hil.cli.conftest import Command, Served, running, url_of
+from tests.hil.runs.behind_relay import behind_relay, silence
+from tests.hil.runs.helpers import plan_of
+from tests.hil.runs.simulated_lab import SimulatedLab
 from tests.support.waiting import until
 
 
@@ -26,6 +31,13 @@ def test_a_second_service_on_the_same_data_is_refused_naming_the_first(hil: Comm
     assert f"process {served.service.process.pid}" in result.err and served.url in result.err
 
 
+def test_a_second_service_on_the_same_instruments_is_refused_whatever_its_data(served: Served, hil: Command, tmp_path: Path) -> None:
+    result = hil("serve", "--lab", served.lab, "--data", tmp_path / "other", "--port", 0)
+    assert result.code == 1
+    assert "a station has one service" in result.err
+    assert f"process {served.service.process.pid}" in result.err
+
+
 def test_a_port_that_is_taken_is_named(hil: Command, lab_file: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -33,8 +45,8 @@ def test_a_port_that_is_taken_is_named(hil: Command, lab_file: Path, tmp_path: P
     assert result.code == 1 and str(port) in result.err
 
 
-def test_nobody_serves_beyond_loopback_without_a_token(hil: Command, lab_file: Path, tmp_path: Path) -> None:
-    result = hil("serve", "--lab", lab_file, "--data", tmp_path / "data", "--port", 0, "--host", "0.0.0.0")
+def test_nobody_serves_beyond_loopback_without_a_token(hil: Command, spare_lab_file: Path, tmp_path: Path) -> None:
+    result = hil("serve", "--lab", spare_lab_file, "--data", tmp_path / "data", "--port", 0, "--host", "0.0.0.0")
     assert result.code == 1 and "hil token create" in result.err
     assert not (tmp_path / "data" / "serve.json").exists()
 
@@ -48,9 +60,9 @@ def hear(url: str, token: str, heard: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_in_order_although_a_client_listens(lab_file: Path, tmp_path: Path, by: int) -> None:
+def test_it_stops_in_order_although_a_client_listens(spare_lab_file: Path, tmp_path: Path, by: int) -> None:
     heard = threading.Event()
-    with running(tmp_path / "log", "serve", "--lab", lab_file, "--data", tmp_path / "data", "--port", 0) as service:
+    with running(tmp_path / "log", "serve", "--lab", spare_lab_file, "--data", tmp_path / "data", "--port", 0) as service:
         url = url_of(service)
         children = psutil.Process(service.process.pid).children()
         store = open_store(tmp_path / "data")
@@ -67,10 +79,10 @@ def test_it_stops_in_order_although_a_client_listens(lab_file: Path, tmp_path: P
     store.close()
 
 
-def test_it_serves_again_at_once_on_the_same_data_and_port(lab_file: Path, tmp_path: Path) -> None:
+def test_it_serves_again_at_once_on_the_same_data_and_port(spare_lab_file: Path, tmp_path: Path) -> None:
     port = 0
     for _ in range(2):
-        with running(tmp_path / "log", "serve", "--lab", lab_file, "--data", tmp_path / "data", "--port", port) as service:
+        with running(tmp_path / "log", "serve", "--lab", spare_lab_file, "--data", tmp_path / "data", "--port", port) as service:
             url = url_of(service)
             port = int(url.rpartition(":")[2])
             assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
@@ -115,3 +127,42 @@ def test_small_answers_are_not_held_back_by_nagle() -> None:
 def test_an_address_that_is_none_is_refused(lab_file: Path, tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="no such host"):
         serve(lab_file, tmp_path, "no such host", 0)
+
+
+@pytest.mark.parametrize("silent", ["smu", "prober"])
+def test_with_a_silent_instrument_the_others_are_safe_within_two_seconds_and_the_end_names_the_one_that_is_not(
+    silent: str, tmp_path: Path
+) -> None:
+    with SimulatedLab(tmp_path) as lab, behind_relay(lab, silent) as (toml, line):
+        command = ["serve", "--lab", toml, "--data", tmp_path / "data", "--port", 0]
+        with running(tmp_path / "log", *command) as service:
+            url_of(service)
+            store = open_store(tmp_path / "data")
+            run = submit_plan(store, lab.config, plan_of(kind="characterise", max_pulses=20), "anna")
+            until(lambda: store.run(run.id).done >= 2, 40)
+            silence(line)
+            service.process.send_signal(signal.SIGTERM)
+            until(lambda: lab.controller.state is DeviceState.SAFE and lab.world.selected == (Route.NONE, None), 2.0)
+            if silent == "smu":
+                until(lambda: not lab.world.needles.touching, 5.0)
+            assert service.process.wait(20) == 1
+            store.close()
+    lines = service.said().splitlines()
+    assert f"stopped, but not verified safe: {silent}: " in lines[-1]
+    assert not [other for other in ("smu", "prober", "crossbar") if other != silent and f" {other}: " in lines[-1]]
+    assert "Traceback" not in service.said() and "hil: stopped" in lines[-1] and "stopped" not in lines[:-1]
+
+
+def test_it_does_not_end_well_when_the_instruments_have_gone(tmp_path: Path) -> None:
+    with SimulatedLab(tmp_path) as lab:
+        command = ["serve", "--lab", lab.toml, "--data", tmp_path / "data", "--port", 0]
+        with running(tmp_path / "log", *command) as service:
+            url_of(service)
+            children = psutil.Process(service.process.pid).children()
+            for child in children:
+                child.suspend()
+            lab.shut_down()
+            for child in children:
+                child.resume()
+            assert service.stop() == 1
+    assert "not verified safe: smu: " in service.said().splitlines()[-1]

@@ -17,6 +17,7 @@ from hil.client import (
     LabClient,
     LabError,
     NotFound,
+    Origin,
     PlanRefused,
     RequestRefused,
     RunEnded,
@@ -27,6 +28,7 @@ from hil.client import (
     UnexpectedReply,
 )
 from hil.model.runs import RunState, Step, StepMeasured
+from tests.support.complete_dies import put_complete_die
 from tests.support.service import SHAPE, Service, put_conductance, put_defects, running_run, some_codes, some_siemens
 
 PLAN = {"kind": "characterise", "wafer": "W1", "dies": [[0, 0]]}
@@ -107,6 +109,29 @@ def test_stacks_come_with_dies_tag_and_origin(service: Service, lab: LabClient) 
     assert lab.defects("W1", known=defects) is defects
     put_defects(service.store, run, (0, 0), 5)
     assert lab.defects("W1", known=defects).dies == ((-3, 0), (0, 0), (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "seed"), [("simulated; seed=7", 7), ("simulated; seed=7,9", None), ("simulated", None), ("measured", None), ("unknown", None)]
+)
+def test_an_origin_tells_the_seed_where_one_is_stated(text: str, seed: int | None) -> None:
+    assert Origin(text.startswith("simulated"), text).seed == seed
+
+
+def test_statistics_of_a_wafer(service: Service, lab: LabClient) -> None:
+    with pytest.raises(NotFound, match="W1"):
+        lab.statistics("W1")
+    put_complete_die(service.store, running_run(service.store), (0, 0), 1)
+    found = lab.statistics("W1")
+    assert (found["wafer"], found["dies"]) == ("W1", 1)
+    assert found["rates"]["short"]["count"] == 1
+
+
+@pytest.mark.parametrize("text", ["../wafers", "..", ".", "", "r1/events", "/", "r1?limit=1", "r1#x", "%2e%2e", "r%201", "r 1", "ü"])
+def test_an_id_never_becomes_another_path(lab: LabClient, text: str) -> None:
+    for ask in (lab.run, lab.pause, lab.wafer, lab.map, lab.map_meta, lab.picture, lab.delete, lab.conductance):
+        with pytest.raises((NotFound, RequestRefused)):
+            ask(text)
 
 
 def test_single_maps_their_metadata_and_pictures(service: Service, lab: LabClient) -> None:

@@ -57,6 +57,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], says: s
     assert says in str(error.value)
 
 
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_bytes(b"# Z\xfcrich\n" + GOOD.encode())
+    with pytest.raises(LabConfigError, match=r"lab\.toml: not UTF-8 text at byte 3"):
+        load_lab(file)
+
+
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(LabConfigError, match="hil sim --write-lab"):
         load_lab(tmp_path / "none.toml")

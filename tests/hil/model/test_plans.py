@@ -31,6 +31,8 @@ def plan(**fields: object) -> object:
         {"pulse_s": -1e-9},
         {"max_pulses": 0},
         {"averages": 1.5},
+        {"averages": 10**400},
+        {"max_pulses": 2**31 + 1},
         {"wafer": "../etc"},
         {"wafer": ""},
         {"path": "wire"},

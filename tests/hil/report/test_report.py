@@ -91,9 +91,9 @@ def test_the_plots_also_lie_beside_the_page(page: Reader, index: Path) -> None:
 
 def test_the_defect_table_counts_what_is_on_the_wafer(data: ReportData) -> None:
     rows = {str(row[0]): row[1:] for row in defect_rows(data)}
-    assert set(rows) == {"good", "short", "open", "stuck ap"}
-    assert rows["short"] == [5, "1.7", 0, 5]
-    assert rows["open"] == [9, "3.0", 0, 9]
+    assert set(rows) == {"good", "short", "open", "stuck AP"}
+    assert rows["short"] == ["5", "1.7", "0", "5"]
+    assert rows["open"] == ["9", "3.0", "0", "9"]
 
 
 def test_the_example_is_the_die_with_the_median_number_of_defects(data: ReportData) -> None:

@@ -34,7 +34,7 @@ class SimulatedLab:
         self._ports = ports
         self.toml = folder / "lab.toml"
         self._clock = Clock("fast")
-        self.controller = Controller(self.world, boot_id=7, serial=f"SIM{seed}", now_ns=self._clock.now_ns())
+        self.controller = Controller(self.world, boot_id=7, serial=f"SIM{seed}", now_ns=self._clock.now_ns(), wall_ns=self._clock.wall_ns)
         self._up, self._stop = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve()])

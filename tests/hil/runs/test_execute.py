@@ -4,15 +4,20 @@ import numpy as np
 import pytest
 
 from drivers.errors import OutcomeUnknown
+from firmware_protocol.messages import Opcode
+from hil.analysis.classify import RULE
 from hil.model.defects import Defect
-from hil.model.lab import LabConfig
+from hil.model.lab import LabConfig, load_lab
 from hil.model.maps import ConductanceMap, DefectMap
 from hil.model.runs import ContactMade, Event, MapMeasured, Noted, ObjectMeasured, StepMeasured
 from hil.runs.errors import RunFailed
 from hil.runs.execute import execute
 from hil.runs.programming import LEFT, NOT_REACHED, OK, UNKNOWN
+from hil.runs.write_verify import KernelWriter
 from hil.station.station import Station
 from hil.store.protocol import Store
+from tests.drivers.test_crossbar import losing
+from tests.hil.runs.behind_relay import behind_relay
 from tests.hil.runs.helpers import context_of, measured, opened, plan_of, steps_of
 from tests.hil.runs.simulated_lab import GEOMETRY, SimulatedLab
 
@@ -96,8 +101,9 @@ def test_every_map_says_how_where_and_by_what_it_was_measured(lab: SimulatedLab,
         assert each.meta["kind"] == each.kind
         assert each.meta["state"] == each.state
         assert each.meta["flagged"] == {"not_measured": 0, "unknown_pulses": 0}, state
-    assert maps["defects"].meta["rule"] == "relative-1"
+    assert maps["defects"].meta["rule"] == RULE
     assert set(maps["defects"].meta["inputs"]) == {"P", "AP"}
+    assert maps["defects"].meta["reference"]["source"] == "die"
     assert "duration_s" in maps["P"].meta
     assert len(maps["P"].meta["plan_hash"]) == 64
 
@@ -172,6 +178,29 @@ def test_a_single_die_without_contact_is_noted_and_passed_over(lab: SimulatedLab
     assert (noted.kind, noted.data["steps_left"]) == ("no contact", 4)
     assert [event.die for event in events if isinstance(event, MapMeasured)] == [(0, 0)]
     assert tuple(noted.data["die"]) != (0, 0)
+
+
+def test_a_run_in_which_no_die_could_be_measured_does_not_end_as_if_it_had_measured(lab: SimulatedLab, store: Store) -> None:
+    _dirty(lab)
+    plan = plan_of(kind="contact_check")
+    with (
+        opened(lab.config, store) as station,
+        pytest.raises(RunFailed, match=r"no die could be measured: 2 of 2 .*\(limits|clean the probe"),
+    ):
+        measured(plan, station)
+
+
+def test_only_pulses_that_were_given_are_counted(lab: SimulatedLab, store: Store) -> None:
+    plan = plan_of(kind="characterise", dies=[HOME])
+    with behind_relay(lab, "crossbar") as (toml, line), opened(load_lab(toml), store) as station:
+        station.go_to(HOME)
+        station.contact(HOME)
+        writer = KernelWriter(station, plan, 0)
+        line.to_device = losing(Opcode.PROGRAM, line.cut)
+        writer.write(np.ones(writer.shape, np.bool_), to_p=True)
+        assert int(writer.pulses.sum()) == _pulses(station) < 625
+        writer.write(np.ones(writer.shape, np.bool_), to_p=True)
+        assert int(writer.pulses.sum()) == _pulses(station) >= 625
 
 
 def test_closing_the_run_makes_the_station_safe(lab: SimulatedLab, store: Store) -> None:

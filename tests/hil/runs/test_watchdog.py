@@ -1,16 +1,20 @@
 """The second net: emergency stops, resets, and a worker that falls silent."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from hil.model.lab import load_lab
 from hil.model.runs import RunState
 from hil.runs.heart import STALE_S, Heart
-from hil.runs.watchdog import NEWCOMER_S, Watchdog
+from hil.runs.leaving import WORKER, last_outcome, tell_left
+from hil.runs.watchdog import GRACE_S, NEWCOMER_S, Watchdog
 from hil.runs.worker import LOCK_NAME
 from hil.store.protocol import Store
+from tests.hil.runs.behind_relay import behind_relay, silence
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
 from tests.hil.runs.threads import Service
@@ -44,10 +48,7 @@ def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: 
         waiting = service.submit(plan_of(kind="read", dies=[(0, 0)]))
         service.underway(run)
         store.latch_estop("anna", "smoke")
-        until(lambda: (store.station().estop or {}).get("outcome") is not None)
-        estop = store.station().estop
-        assert estop is not None
-        assert estop["outcome"] == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+        until(lambda: (store.station().estop or {}).get("outcome") == {"smu": "safe", "crossbar": "safe", "prober": "safe"})
         assert lab.is_safe()
         aborted = service.ended(run)
         assert (aborted.state, aborted.error) == (RunState.ABORTED, "emergency stop by anna: smoke")
@@ -83,6 +84,68 @@ def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_pat
         dog.look()
         assert (store.station().estop or {})["outcome"] == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
         assert store.station().may_be_on is None
+
+
+def test_with_a_silent_prober_the_rest_of_the_outcome_is_told_before_the_prober_is_given_up(
+    lab: SimulatedLab, store: Store, lock: Path
+) -> None:
+    with behind_relay(lab, "prober") as (toml, line):
+        dog = Watchdog(load_lab(toml), store, lock)
+        lab.world.touch((0, 0))
+        silence(line)
+        store.latch_estop("anna", "smoke")
+        looking = threading.Thread(target=dog.look)
+        looking.start()
+        until(lambda: (store.station().estop or {})["outcome"] is not None, 2)
+        assert (store.station().estop or {})["outcome"] == {"smu": "safe", "crossbar": "safe", "prober": "separating"}
+        assert lab.controller_state() == "ESTOPPED"
+        looking.join(20)
+        said = (store.station().estop or {})["outcome"]["prober"]
+        assert said not in ("safe", "separating")
+        assert said in str([event.payload["text"] for event in store.events() if event.payload.get("what") == "not_safe"])
+
+
+def test_what_became_of_one_stop_is_not_told_of_the_next(lab: SimulatedLab, store: Store, lock: Path) -> None:
+    dog = Watchdog(lab.config, store, lock)
+    store.latch_estop("anna", "smoke")
+    dog.look()
+    store.clear_estop("anna")
+    store.latch_estop("ben", "fire")
+    dog.look()
+    assert lab.controller_state() == "ESTOPPED", "cleared for the first, then latched for the second"
+    assert (store.station().estop or {})["outcome"]["crossbar"] == "safe"
+
+
+def test_told_to_go_it_helps_a_worker_that_does_not_leave_and_tells_how_the_station_was_left(
+    lab: SimulatedLab, store: Store, lock: Path
+) -> None:
+    time = HandTime()
+    dog = Watchdog(lab.config, store, lock, time)
+    lab.world.touch((0, 0))
+    store.heartbeat()
+    with FileLock(lock):
+        dog.look()
+        assert not dog.may_leave()
+        assert lab.world.needles.touching, "the worker has a moment to do it itself"
+        time.seconds += GRACE_S
+        assert not dog.may_leave(), "it may still be at it"
+        assert lab.is_safe()
+    lab.world.touch((0, 0))
+    assert dog.may_leave()
+    assert lab.is_safe(), "what was verified while the worker lived is verified again"
+    assert last_outcome(store, 0) == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+
+
+def test_told_to_go_it_does_not_touch_what_the_worker_left_safe(lab: SimulatedLab, store: Store, lock: Path) -> None:
+    dog = Watchdog(lab.config, store, lock)
+    store.heartbeat()
+    dog.look()
+    tell_left(store, WORKER, {"smu": "safe", "crossbar": "safe", "prober": "safe"})
+    store.end_heartbeat()
+    lab.world.touch((0, 0))
+    dog.look()
+    assert dog.may_leave()
+    assert lab.world.needles.touching
 
 
 def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store, lock: Path) -> None:

@@ -1,12 +1,19 @@
 """The worker against the simulated lab: runs from the queue to their end, and everything that can come between."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from drivers.crossbar import open_crossbar_for_safety
+from hil.api.views import station_view
 from hil.model.runs import RunState
+from hil.runs.bench import LONGEST_RETRY_S, Bench
+from hil.runs.stops import Stops
+from hil.station.emergency import clear_emergency
 from hil.store.protocol import Store
+from hil.store.shelf import utc_now
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
 from tests.hil.runs.threads import Service
@@ -156,3 +163,76 @@ def test_the_station_is_made_safe_before_anything_else(lab: SimulatedLab, store:
     with Service(lab.config, store):
         until(lambda: bool(store.station().snapshot), 20)
         assert lab.is_safe()
+
+
+def test_touchdowns_of_a_wafer_outlive_runs_restarts_and_failures(lab: SimulatedLab, store: Store) -> None:
+    tight = lab.changed(touchdowns_per_die=4)
+    check = plan_of(kind="contact_check", dies=[(0, 0)])
+    with Service(tight, store) as service:
+        assert service.ended(service.submit(check)).state is RunState.FINISHED
+        lab.world.needles.dirt_ohms = 1e6
+        assert service.ended(service.submit(check)).state is RunState.FAILED
+        lab.world.needles.dirt_ohms = 0.0
+        store.release_queue("anna")
+    made = lab.world.needles.touchdowns
+    assert store.touchdowns("W1") == {(0, 0): made}
+    with Service(tight, store) as service:
+        for _ in range(4 - made):
+            assert service.ended(service.submit(check)).state is RunState.FINISHED
+        refused = service.ended(service.submit(check))
+        assert refused.state is RunState.FAILED
+        assert "no die could be measured" in (refused.error or "")
+        assert "4 touchdowns made, limit 4" in (refused.error or "")
+        assert lab.world.needles.touchdowns == 4
+        store.release_queue("anna")
+        other = plan_of(kind="contact_check", dies=[(0, 0)], wafer="W2")
+        assert service.ended(service.submit(other)).state is RunState.FINISHED, "another wafer has other pads"
+        refused = service.ended(service.submit(check))
+        assert "limit 4" in (refused.error or ""), "and back on the first one nothing is forgotten"
+    assert store.touchdowns("W1") == {(0, 0): 4}
+
+
+def _latch_from_elsewhere(lab: SimulatedLab) -> None:
+    """Sixteen zero bytes, as anybody on the line can send them."""
+    with open_crossbar_for_safety(lab.config.crossbar.address) as line:
+        line.emergency_stop()
+
+
+def test_a_latch_of_the_controllers_own_is_shown_and_a_reset_brings_the_station_back(
+    lab: SimulatedLab, store: Store, tmp_path: Path
+) -> None:
+    def shown() -> str | None:
+        estop = station_view(store.station(), lab.config, [], utc_now()).interlocks.estop
+        return None if estop is None else estop.reason
+
+    with Service(lab.config, store, watchdog=tmp_path / "lock") as service:
+        until(lambda: store.station().snapshot.get("crossbar") is not None, 20)
+        assert shown() is None
+        _latch_from_elsewhere(lab)
+        until(lambda: shown() == "latched at the controller", 5)
+        until(lambda: "latched" in (store.station().snapshot["error"] or ""), 5)
+        assert shown() == "latched at the controller"
+        store.clear_estop("anna")
+        until(lambda: shown() is None and store.station().snapshot["error"] is None, 5)
+        assert service.ended(service.submit(plan_of(kind="contact_check", dies=[(0, 0)]))).state is RunState.FINISHED
+
+
+def test_after_a_reset_nobody_waits_out_the_patience_of_before(lab: SimulatedLab, store: Store) -> None:
+    seconds = 100.0
+    stops = Stops(store, os.getppid(), lambda: seconds)
+    bench = Bench(lab.config, store, stops, lambda: seconds)
+    _latch_from_elsewhere(lab)
+    for _ in range(5):
+        seconds += LONGEST_RETRY_S + 1
+        bench.tend()
+    assert "latched" in store.station().snapshot["error"]
+    clear_emergency(lab.config)
+    seconds += 1
+    bench.tend()
+    assert store.station().snapshot["error"] is not None, "patience has grown to ten seconds"
+    store.clear_estop("anna")
+    for _ in range(2):
+        seconds += 1
+        bench.tend()
+    assert store.station().snapshot["error"] is None
+    assert bench.leave() == {"smu": "safe", "crossbar": "safe", "prober": "safe"}

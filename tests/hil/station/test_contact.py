@@ -74,6 +74,28 @@ def test_overtravel_is_the_last_rung_and_is_taken_back_for_the_next_die(sim: Sim
     assert sim.world.damage == []
 
 
+@pytest.mark.parametrize("leave", ["go on", "no contact", "make safe", "emergency", "close"])
+def test_overtravel_of_the_ladder_is_off_again_however_the_die_is_left(sim: SimulatedLab, leave: str):
+    with opened(sim, contact_ohms=1e-3 if leave == "no contact" else 5.0) as station:
+        if leave == "no contact":
+            with pytest.raises(ContactFailed, match="after 3 touchdowns"):
+                touch(station)
+        else:
+            touch(station)
+            assert sim.prober.chuck.overtravel_on
+        {"go on": lambda: station.go_to((-1, 0)), "make safe": station.make_safe, "emergency": station.emergency_stop}.get(leave, int)()
+        assert sim.prober.chuck.overtravel_on is (leave == "close")
+    assert not sim.prober.chuck.overtravel_on
+    assert not sim.world.needles.touching
+
+
+def test_overtravel_that_was_on_before_is_nobodys_to_switch_off(sim: SimulatedLab):
+    sim.prober.chuck.overtravel_on = True
+    with opened(sim) as station:
+        touch(station)
+    assert sim.prober.chuck.overtravel_on
+
+
 def test_overtravel_beyond_the_labs_limit_is_not_a_rung(sim: SimulatedLab):
     with opened(sim, contact_ohms=5.0, overtravel_um=10.0) as station:
         with pytest.raises(ContactFailed, match="after 2 touchdowns"):
@@ -96,6 +118,17 @@ def test_the_budget_of_touchdowns_ends_the_ladder_and_holds_for_the_die(sim: Sim
         assert sim.safe
         touch(station, (-1, 0))
         station.new_wafer()
+        touch(station)
+
+
+def test_touchdowns_of_an_earlier_run_count(sim: SimulatedLab):
+    with open_station(sim.with_limits(touchdowns_per_die=2), CountedPulseIds(), lambda: None, {DIE: 2}) as station:
+        with pytest.raises(TouchdownsSpent, match="2 touchdowns made, limit 2"):
+            touch(station)
+        touch(station, (-1, 0))
+        station.new_wafer({(-1, 0): 2})
+        with pytest.raises(TouchdownsSpent):
+            touch(station, (-1, 0))
         touch(station)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from drivers.errors import DriverError, EmergencyStopped
 from drivers.protocols import SourceSettings
+from hil.station import emergency
 from hil.station.emergency import check_lab, clear_emergency, stop_everything
 from hil.station.errors import NotInContact
 from hil.station.station import Station, open_station
@@ -77,11 +78,13 @@ def test_an_smu_scan_under_way_when_everything_is_stopped_is_never_read_as_open_
 
 
 @pytest.mark.parametrize("latch", [True, False])
-def test_the_station_can_work_on_once_the_stop_is_cleared(sim: SimulatedLab, latch: bool):
-    with at_work(sim) as station:
-        stop_everything(sim.lab, latch)
-        clear_emergency(sim.lab)
-        assert station.make_safe() == ALL_SAFE
+def test_once_the_stop_is_cleared_the_station_is_opened_again_and_works(sim: SimulatedLab, latch: bool):
+    station = at_work(sim)
+    stop_everything(sim.lab, latch)
+    clear_emergency(sim.lab)
+    assert station.make_safe() == ALL_SAFE
+    station._instruments.close()
+    with open_station(sim.lab, CountedPulseIds(), lambda: None) as station:
         station.go_to(DIE)
         station.contact(DIE)
         assert station.read_kernel(0, 0.1, 1, "board").flagged == 0
@@ -127,6 +130,42 @@ def test_an_smu_that_says_nothing_delays_the_controller_by_nothing_and_may_still
     assert "treat the needles as live" in outcome["smu"]
     assert (outcome["crossbar"], outcome["prober"]) == ("safe", "safe")
     assert sim.world.selected[1] is None
+    station._instruments.close()
+
+
+def test_a_prober_that_says_nothing_is_given_up_within_the_hurrys_own_deadline(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch):
+    assert emergency.HURRY_S + emergency.SEPARATE_S < 3.5
+    monkeypatch.setattr(emergency, "SEPARATE_S", 0.2)
+    station = at_work(sim)
+    with ScriptedServer(lambda line: None) as silent:
+        lab = sim.lab.model_copy(update={"prober": sim.lab.prober.model_copy(update={"address": silent.address})})
+        started_s = time.monotonic()
+        outcome = stop_everything(lab, latch=False)
+        assert time.monotonic() - started_s < 1.5
+        assert silent.lines == ["*RCS 1", "move_chuck_separation "] * 2, "tried twice, and never stopped on its way down"
+    assert (outcome["smu"], outcome["crossbar"]) == ("safe", "safe")
+    assert "no answer to 'move_chuck_separation '" in outcome["prober"]
+    station._instruments.close()
+
+
+def test_smu_and_controller_are_told_before_the_prober_has_separated(sim: SimulatedLab):
+    station = at_work(sim)
+    told: list[tuple[dict[str, str], bool]] = []
+    outcome = stop_everything(sim.lab, False, lambda so_far: told.append((so_far, sim.world.needles.touching)))
+    assert told == [({"smu": "safe", "crossbar": "safe", "prober": "separating"}, True)]
+    assert outcome == ALL_SAFE
+    station._instruments.close()
+
+
+def test_a_listener_that_fails_does_not_keep_the_needles_down(sim: SimulatedLab):
+    station = at_work(sim)
+
+    def fail(_: dict[str, str]) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        stop_everything(sim.lab, latch=False, progress=fail)
+    assert sim.safe
     station._instruments.close()
 
 

@@ -1,6 +1,7 @@
-"""Limits once more, right before an instrument is told."""
+"""Limits once more, right before an instrument is told; and dark, whatever becomes of either instrument."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -11,15 +12,26 @@ from drivers.errors import OverLimit
 from firmware_protocol.limits import Limits as BoardLimits
 from hil.model.lab import Limits
 from hil.station.errors import ContactFailed, NotMadeSafe, TouchdownsSpent, ohms_text
-from hil.station.safety import TouchdownBudget, board_limits, check_averages, check_inputs, check_pulse, check_read
+from hil.station.safety import TouchdownBudget, board_limits, check_averages, check_inputs, check_pulse, check_read, dark
 
 LIMITS = Limits()
 
 
-@pytest.mark.parametrize("volts", [0.300001, -0.31, 1.0, 0.0, math.nan, math.inf])
+@pytest.mark.parametrize("volts", [0.300001, -0.31, 1.0, math.nan, math.inf])
 def test_a_read_voltage_beyond_the_limit_is_refused_with_value_limit_and_what_to_do(volts: float):
-    with pytest.raises(OverLimit, match=r"read_volts .* V is outside 0 to 0\.3 V \(limits\.read_volts\); lower it or change lab\.toml"):
+    with pytest.raises(OverLimit, match=r"read_volts .* V is beyond 0\.3 V \(limits\.read_volts\); lower it or change lab\.toml"):
         check_read(LIMITS, volts)
+
+
+@pytest.mark.parametrize("volts", [0.0, 1e-9, -4e-7, 0.000999])
+def test_a_read_voltage_too_small_to_say_anything_is_refused_with_value_limit_and_what_to_do(volts: float):
+    with pytest.raises(OverLimit, match=r"read_volts .* V is below 0\.001 V \(limits\.smallest_read_volts\).*raise it"):
+        check_read(LIMITS, volts)
+
+
+@given(st.floats(1e-3, 0.3), st.booleans())
+def test_a_useful_read_voltage_passes_in_both_directions(volts: float, negative: bool):
+    check_read(LIMITS, -volts if negative else volts)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +93,37 @@ def test_a_touchdown_that_the_prober_refused_is_not_counted():
 def test_a_new_wafer_has_untouched_pads():
     budget = TouchdownBudget(1)
     budget.spend((0, 0))
-    budget.forget()
+    budget.begin()
     budget.spend((0, 0))
+
+
+def test_touchdowns_of_before_count():
+    before = {(0, 0): 1, (1, 0): 2}
+    budget = TouchdownBudget(2, before)
+    budget.spend((0, 0))
+    for die in before:
+        with pytest.raises(TouchdownsSpent, match="2 touchdowns made, limit 2"):
+            budget.spend(die)
+    budget.begin({(2, 0): 2})
+    budget.spend((1, 0))
+    with pytest.raises(TouchdownsSpent):
+        budget.spend((2, 0))
+    assert before == {(0, 0): 1, (1, 0): 2}, "whose counts they are keeps them"
+
+
+def test_an_output_that_is_silent_holds_isolating_up_by_a_moment_only():
+    answer = threading.Event()
+
+    def silent() -> None:
+        assert answer.wait(10), "isolating waited for the SMU"
+
+    assert dark(silent, answer.set) == {"smu": "safe", "crossbar": "safe"}
+
+
+def test_a_healthy_output_is_off_before_anything_is_switched():
+    order: list[str] = []
+    dark(lambda: order.append("off"), lambda: order.append("isolated"))
+    assert order == ["off", "isolated"]
 
 
 def test_no_contact_names_die_resistance_touchdowns_limit_and_what_to_do():

@@ -2,15 +2,21 @@
 
 import json
 import math
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from drivers.errors import ConnectFailed, DriverError, OverLimit, Refused
 from drivers.prober.motion_rules import PositionNotVerified
+from drivers.prober.sentio import open_sentio
 from drivers.protocols import SourceSettings
+from drivers.smu.keithley2450 import open_keithley2450
+from firmware_protocol.messages import Route
 from hil.station.errors import NotInContact, NotMadeSafe, WrongChip
 from hil.station.station import Station, open_station
+from tests.support.scripted_server import ScriptedServer
 from tests.support.simulated_lab import SEED, CountedPulseIds, SimulatedLab, simulated_lab
 
 DIE = (0, 0)
@@ -174,9 +180,105 @@ def test_a_chuck_lifted_at_the_panel_is_found_out_before_the_next_kernel(sim: Si
             station.read_kernel(0, 0.1, 1, "board")
 
 
+class SomebodyElse:
+    """A second client of the prober. lift: lower the chuck; raise_again: the needles are down when it is done."""
+
+    def __init__(self, sim: SimulatedLab) -> None:
+        self._address = sim.lab.prober.address
+
+    def lift(self, raise_again: bool) -> None:
+        prober = open_sentio(self._address)
+        prober.separate()
+        if raise_again:
+            prober.contact()
+        prober.close()
+
+
+@pytest.mark.parametrize("raise_again", [False, True], ids=["stays up", "touches again"])
+def test_an_smu_scan_whose_contact_was_lost_midway_never_leaves_the_station(sim: SimulatedLab, raise_again: bool):
+    readings: list[bool] = []
+
+    def lift_at_the_seventh_junction() -> None:
+        readings.append(sim.smu.output)
+        if sum(readings) == 7 and sim.smu.output:
+            SomebodyElse(sim).lift(raise_again)
+
+    with in_contact(sim, lift_at_the_seventh_junction) as station:
+        with pytest.raises(NotInContact, match=r"somebody moved it\. Touch down again; what was just measured is discarded"):
+            station.read_kernel(0, 0.1, 1, "smu")
+        assert not sim.smu.output
+        with pytest.raises(NotInContact, match="no die is in verified contact"):
+            station.read_kernel(0, 0.1, 1, "smu")
+
+
+WHILE_THE_BOARD_WORKS = {
+    "read_kernel_amps": lambda station: station.read_kernel(0, 0.1, 1, "board"),
+    "vmm_amps": lambda station: station.vmm(0, np.full((1, 4), 0.05), "rows"),
+    "pulse": lambda station: station.pulse(0, np.ones((4, 5), dtype=bool), 0.5, 1e-7),
+}
+
+
+@pytest.mark.parametrize("touch_again", [False, True], ids=["stays up", "touches again"])
+@pytest.mark.parametrize("work", list(WHILE_THE_BOARD_WORKS))
+def test_a_contact_lost_while_the_board_works_never_leaves_the_station(
+    sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, work: str, touch_again: bool
+):
+    undisturbed = getattr(sim.world, work)
+
+    def with_the_chuck_lowered(*arguments: object) -> object:
+        z_um = sim.world.needles.z_um
+        sim.world.lift()
+        done = undisturbed(*arguments)
+        if touch_again:
+            sim.world.move_chuck_z(z_um)
+        return done
+
+    with in_contact(sim) as station:
+        WHILE_THE_BOARD_WORKS[work](station)
+        monkeypatch.setattr(sim.world, work, with_the_chuck_lowered)
+        with pytest.raises(NotInContact, match="discarded"):
+            WHILE_THE_BOARD_WORKS[work](station)
+
+
+@pytest.mark.parametrize("path", ["board", "smu"])
+def test_proving_the_contact_costs_two_questions_a_kernel(sim: SimulatedLab, path: str):
+    with in_contact(sim) as station:
+        before = station.wires()["prober"]["sent"]
+        station.read_kernel(0, 0.1, 1, path)
+        station.read_kernel(1, 0.1, 1, path)
+        assert station.wires()["prober"]["sent"] - before == 4
+
+
+def test_no_junction_is_switched_under_bias(sim: SimulatedLab):
+    with in_contact(sim) as station:
+        sim.world.events.clear()
+        station.read_kernel(0, 0.3, 1, "smu")
+        assert sim.world.events.count("junction") == 20
+        assert "hot switch" not in sim.world.events
+
+
+@pytest.mark.parametrize("path", ["board", "smu"])
+def test_a_current_without_a_voltage_is_flagged_and_never_infinite(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, path: str):
+    with in_contact(sim, smallest_read_volts=1e-9) as station:
+        monkeypatch.setattr(sim.smu, "_noisy", lambda value, function, _: value if function == "CURR" else 0.0)
+        reading = station.read_kernel(0, 1e-7, 1, path)
+    assert np.isnan(reading.siemens).all()
+    assert reading.flagged == 20
+
+
+@pytest.mark.parametrize(("read_volts", "range_volts"), [(0.02, 0.02), (-0.1, 0.2), (0.3, 2.0)])
+def test_the_smu_itself_reaches_no_further_than_the_reading_needs(sim: SimulatedLab, read_volts: float, range_volts: float):
+    with in_contact(sim) as station:
+        station.read_kernel(0, read_volts, 1, "smu")
+        assert sim.smu.number("SOURCE_RANGE", "VOLT") == range_volts
+        with pytest.raises(OverLimit, match=r"is beyond the limit of 0\.3 V"):
+            station._instruments.smu.measure(0.31)
+
+
 @pytest.mark.parametrize(
     "action",
     [
+        lambda station: station.read_kernel(0, 0.0009, 1, "board"),
         lambda station: station.read_kernel(0, 0.31, 1, "board"),
         lambda station: station.read_kernel(0, math.nan, 1, "smu"),
         lambda station: station.read_kernel(0, 0.1, 1001, "board"),
@@ -218,6 +320,41 @@ def test_make_safe_goes_smu_controller_prober_and_says_so(sim: SimulatedLab):
         wanted = iter(sim.world.events)
         assert all(event in wanted for event in ("output off", "isolated", "needles up"))
         assert station.make_safe() == {"smu": "safe", "crossbar": "safe", "prober": "safe"}, "again at once"
+
+
+def test_an_smu_that_says_nothing_holds_the_controller_up_by_a_moment_only(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch):
+    station = in_contact(sim)
+    station._instruments.crossbar.select_junction(0, 1, 2)
+    isolated_s: list[float] = []
+    select = sim.world.select
+
+    def timed(route: Route, device: int | None) -> None:
+        select(route, device)
+        isolated_s.append(time.monotonic())
+
+    monkeypatch.setattr(sim.world, "select", timed)
+    with ScriptedServer(lambda line: None) as silent:
+        deaf = open_keithley2450(silent.address, 0.4)
+        monkeypatch.setattr(station, "_instruments", replace(station._instruments, smu=deaf))
+        started_s = time.monotonic()
+        outcome = station.make_safe()
+        took_s = time.monotonic() - started_s
+        assert silent.lines[0] == ":OUTP OFF"
+        deaf.close()
+    assert isolated_s[0] - started_s < took_s / 2, "the controller was isolated while the SMU was still being waited for"
+    assert "treat the needles as live" in outcome.pop("smu")
+    assert set(outcome.values()) == {"safe"}
+    monkeypatch.undo()
+    station._instruments.close()
+
+
+def test_nobody_who_holds_the_prober_can_keep_the_needles_down(sim: SimulatedLab):
+    with in_contact(sim) as station:
+        other = open_sentio(sim.lab.prober.address)
+        other._session.take_control()
+        assert station.make_safe() == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+        assert not sim.world.needles.touching
+        other.close()
 
 
 def drive(station: Station) -> None:

@@ -44,3 +44,14 @@ def test_a_wafer_is_registered_once(store: Store) -> None:
     assert store.ensure_wafer("W1", [(9, 9)]).dies == ((0, 0), (-3, 0))
     assert store.wafer("W1").dies == ((0, 0), (-3, 0))
     assert [wafer.name for wafer in store.wafers()] == ["W1"]
+
+
+def test_an_outcome_may_be_told_again_and_counts_only_for_its_own_latch(store: Store) -> None:
+    first = store.latch_estop("anna", "smoke").estop or {}
+    store.record_estop_outcome({"prober": "separating"}, first["at"])
+    store.record_estop_outcome({"prober": "safe"}, first["at"])
+    assert (store.station().estop or {})["outcome"] == {"prober": "safe"}
+    store.clear_estop("anna")
+    store.latch_estop("ben", "fire")
+    store.record_estop_outcome({"prober": "safe"}, "2020-01-01T00:00:00.000Z")
+    assert (store.station().estop or {})["outcome"] is None
