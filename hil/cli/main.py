@@ -10,7 +10,7 @@ from hil.cli import map_commands, run_commands, serve, sim, station_commands
 from hil.cli.options import CommandFailed
 from hil.cli.output import tell
 from hil.cli.token_commands import tokens
-from hil.client import LabError
+from hil.client import LabError, Unauthorized
 from hil.model.lab import LabConfigError
 from hil.store.protocol import StoreError
 
@@ -68,6 +68,10 @@ def fail(text: str) -> NoReturn:
 def main() -> None:
     try:
         app()
+    except Unauthorized:
+        fail(
+            "no token, or one that is not valid: `hil token create --scope operate --data DIR` makes one; then `export HIL_TOKEN=...` or --token"
+        )
     except (LabError, LabConfigError, StoreError, CommandFailed) as error:
         fail(str(error))
     except OSError as error:

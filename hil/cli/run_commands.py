@@ -64,7 +64,8 @@ def measure(
             tell(f"run {run.id} queued")
             _watch(run, as_json)
         else:
-            emit(as_json, run.json, f"{run_text(run)}\nwatch it with `hil watch {run.id}`")
+            why = lab.why_waiting()
+            emit(as_json, run.json, f"{run_text(run)}\n{f'it waits: {why}; then ' if why else ''}watch it with `hil watch {run.id}`")
 
 
 def list_runs(

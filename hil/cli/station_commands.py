@@ -75,5 +75,5 @@ def release(as_json: AsJson = False, url: Url = AT, token: Token = None) -> None
 def _switches(station: dict[str, Any]) -> tuple[dict[str, Any], str]:
     estop, held, queued = station["interlocks"]["estop"], station["queue"]["held"], station["queue"]["queued"]
     latch = "emergency stop clear" if estop is None else f"emergency stop LATCHED by {estop['by']} at {estop['at']}"
-    queue = f"{len(queued)} queued" if held is None else f"queue held: {held}"
+    queue = f"{len(queued)} queued" if held is None else f"queue held (`hil release` lets it go on): {held}"
     return {"interlocks": station["interlocks"], "queue": station["queue"]}, f"{latch}; {queue}"

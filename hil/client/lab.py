@@ -186,7 +186,10 @@ class LabClient:
             return "the emergency stop is latched (hil reset)"
         if station["queue"]["held"] is not None:
             return f"the queue is held: {station['queue']['held']} (hil release)"
-        return "" if station["interlocks"]["worker_alive"] else "the worker does not report"
+        if not station["interlocks"]["worker_alive"]:
+            return "the worker does not report"
+        paused = next((run for run in self.runs() if run.state == "paused"), None)
+        return "" if paused is None else f"run {paused.id} on wafer {paused.json['plan']['wafer']} is paused (hil resume {paused.id})"
 
     def _get_array(self, path: str, etag: str | None, query: Mapping[str, Any], patience_s: float = 0) -> httpx.Response:
         headers = {**ACCEPT_NPY, **({"If-None-Match": etag} if etag else {})}

@@ -86,9 +86,11 @@ class LabConfig(_Section):
     limits: Limits = Limits()
 
     @model_validator(mode="after")
-    def _dies_are_distinct(self) -> Self:
+    def _parts_agree(self) -> Self:
         if len(set(self.wafer.dies)) != len(self.wafer.dies):
             raise ValueError("wafer.dies names a die twice")
+        if self.wafer.home not in self.wafer.dies:
+            raise ValueError(f"wafer.home {list(self.wafer.home)} is not one of wafer.dies")
         if self.limits.read_volts > self.limits.device_volts:
             raise ValueError(f"limits.read_volts {self.limits.read_volts:g} V is above limits.device_volts {self.limits.device_volts:g} V")
         return self
@@ -110,4 +112,17 @@ def load_lab(path: Path) -> LabConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "lab"
-        raise LabConfigError(f"{path}: {where}: {first['msg']} (got {first['input']!r})") from error
+        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+        what = f"no such key; this table has {_keys_beside(first['loc'])}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise LabConfigError(f"{path}: {where}: {what.removeprefix('Value error, ')}{got}") from error
+
+
+def _keys_beside(where: tuple[int | str, ...]) -> str:
+    """Names that could have been meant instead of the last one of `where`."""
+    model: type[BaseModel] = LabConfig
+    for part in where[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            break
+        model = field.annotation
+    return ", ".join(model.model_fields)

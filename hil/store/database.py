@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -36,7 +36,9 @@ def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> 
 
 
 def _on_begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
+    options = connection.get_execution_options()
+    writing = options.get("writing", False)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_MS if options.get('patient', True) else 0}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
@@ -64,6 +66,15 @@ class Database:
         """All or nothing, and on disk when the block ends. Raises Unwritable when the disk is full or read-only."""
         with self._named_errors(), self._engine.execution_options(writing=True).begin() as connection:
             yield connection
+
+    def write_unless_busy(self, change: Executable) -> bool:
+        """One statement, if nobody else is writing and the disk takes it; never waits. Returns whether it was carried out."""
+        try:
+            with self._engine.execution_options(writing=True, patient=False).begin() as connection:
+                connection.execute(change)
+        except (StatementError, sqlite3.Error):
+            return False
+        return True
 
     def data_version(self) -> int:
         """Differs from the last answer after any other connection, of this process or another, committed."""

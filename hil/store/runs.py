@@ -95,12 +95,18 @@ class Runs(Shelf):
             return find_run(connection, run_id)
 
     def next_queued(self) -> RunRecord | None:
-        """Head of the queue; None when empty, held, or the emergency stop is latched."""
+        """Head of the queue; None when empty, held, or the emergency stop is latched.
+
+        While a run is paused, only runs on its wafer are taken: it is that wafer which lies on the chuck.
+        """
         with self._db.read() as connection:
             switches = connection.execute(select(schema.station.c.held, schema.station.c.estop)).one()
             if switches.held is not None or switches.estop is not None:
                 return None
             query = select(_table).where(_table.c.state == RunState.QUEUED).order_by(_table.c.place).limit(1)
+            on_the_chuck = connection.execute(select(_table.c.wafer).where(_table.c.state == RunState.PAUSED)).scalars().all()
+            if on_the_chuck:
+                query = query.where(_table.c.wafer.in_(on_the_chuck))
             row = connection.execute(query).one_or_none()
         return None if row is None else _record(row)
 
@@ -149,6 +155,9 @@ class Runs(Shelf):
         self._journal(connection, run.id, "run", {"run": run.id, "state": run.state, "wanted": wish, "error": None})
 
     def _change(self, connection: Connection, run: RunRecord, state: RunState, error: str | None) -> None:
+        if run.wanted == "abort" and state in (RunState.PAUSED, RunState.INTERRUPTED):
+            # The abort was granted after the worker had last looked; a run that was aborted must not come back.
+            state = RunState.ABORTED
         check_transition(run.id, run.state, state)
         values: dict[str, Any] = {"state": state, "wanted": None, "error": error}
         values["ended_at"] = self._now() if state in ENDED else None

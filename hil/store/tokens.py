@@ -69,5 +69,5 @@ class Tokens(Shelf):
         now = self._clock()
         if row.last_used_at is not None and now - datetime.fromisoformat(row.last_used_at) < _USE_RESOLUTION:
             return
-        with self._db.write() as connection:
-            connection.execute(_table.update().where(_table.c.id == row.id).values(last_used_at=self._now()))
+        # Not worth waiting for: a locked or full store must not keep anybody from reading, or from stopping the lab.
+        self._db.write_unless_busy(_table.update().where(_table.c.id == row.id).values(last_used_at=self._now()))

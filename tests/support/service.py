@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +133,7 @@ class Board:
 
 
 @contextmanager
-def mounted(board: Board, data: Path, seen_as: Callable[[Store], Store] = lambda store: store) -> Iterator[Service]:
+def mounted(board: Board, data: Path, seen_as: Callable[[Store], Store] = lambda store: store) -> Generator[Service]:
     """The service over the store in `data`, on the board. seen_as: what the app gets instead of the store."""
     store = open_store(data)
     app = create_app(seen_as(store), lab_config())
@@ -149,7 +149,7 @@ def mounted(board: Board, data: Path, seen_as: Callable[[Store], Store] = lambda
 
 
 @contextmanager
-def served(data: Path, port: int = 0) -> Iterator[Service]:
+def served(data: Path, port: int = 0) -> Generator[Service]:
     """The service on a socket of its own, which is gone after the block."""
     store = open_store(data)
     app = create_app(store, lab_config())

@@ -94,7 +94,11 @@ class NoWorker:
 
 def test_the_server_counts_requests_and_not_connections_that_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[cli_server.Server] = []
-    monkeypatch.setattr(cli_server.Server, "run", lambda server, sockets: served.append(server))
+
+    def run(server: cli_server.Server, sockets: list[socket.socket]) -> None:
+        served.append(server)
+
+    monkeypatch.setattr(cli_server.Server, "run", run)
     with socket.socket() as listener:
         cli_server.run_service(FastAPI(), NoWorker(), listener, lambda: None)
     assert served[0].config.limit_concurrency is None

@@ -1,7 +1,7 @@
 """Server-sent events: numbered, resumable, ending with the run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.support.service import Service, put_defects, running_run
 
 
 @contextmanager
-def listening(http: httpx.Client, path: str, last: int | None = None) -> Iterator[Iterator[Event]]:
+def listening(http: httpx.Client, path: str, last: int | None = None) -> Generator[Iterator[Event]]:
     headers = {} if last is None else {"Last-Event-ID": str(last)}
     with http.stream("GET", path, headers=headers, timeout=10) as reply:
         assert reply.status_code == 200

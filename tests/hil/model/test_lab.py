@@ -48,6 +48,9 @@ def test_a_lab_is_read_with_defaults_for_what_it_leaves_out(tmp_path: Path) -> N
         (("[[0, 0], [-3, 0]]", "[[0, 0], [0, 0]]"), "names a die twice"),
         (('driver = "sentio"', ""), "prober.driver"),
         (("[wafer]", "[wafer"), "TOML"),
+        (("[wafer]", "[wafer]\nhome = [7, 7]"), "wafer.home [7, 7] is not one of"),
+        (("[smu]", "[smux]"), "smu: Field required"),
+        (("device_volts = 0.9", "current_amp = 0.9"), "current_amps"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], says: str) -> None:

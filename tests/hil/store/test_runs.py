@@ -122,6 +122,28 @@ def test_a_wish_for_a_running_run_waits_for_the_worker(store: Store) -> None:
     assert store.set_state(run.id, ABORTED).wanted is None
 
 
+@pytest.mark.parametrize("ended", [RunState.PAUSED, RunState.INTERRUPTED])
+def test_an_abort_granted_after_the_workers_last_look_is_not_lost(store: Store, ended: RunState) -> None:
+    run = running(store)
+    store.want(run.id, "pause")
+    store.want(run.id, "abort")
+    assert store.set_state(run.id, ended).state is ABORTED
+
+
+def test_while_a_run_is_paused_only_its_wafer_is_measured(store: Store) -> None:
+    paused = running(store)
+    store.set_state(paused.id, RunState.PAUSED)
+    other = store.submit({**PLAN, "wafer": "W2"}, "hash", steps(), "kernel", "anna")
+    assert store.next_queued() is None
+    same = queued(store)
+    assert store.next_queued() == same
+    store.want(same.id, "abort")
+    store.want(paused.id, "abort")
+    head = store.next_queued()
+    assert head is not None
+    assert head.id == other.id
+
+
 def test_an_unknown_wish_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="'dance'"):
         store.want(running(store).id, "dance")
@@ -169,15 +191,19 @@ def test_the_store_allows_exactly_the_transitions_of_the_table(store: Store, cha
         assert (store.run(run_id).ended_at is not None) == (state in ENDED)
 
 
+ENDINGS = {"take": RUNNING, "end": RunState.FINISHED, "obey": RunState.PAUSED}
+"""What the worker does of its own accord; "obey": it saw a pause."""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wishes=st.lists(st.sampled_from(["pause", "resume", "abort", "take", "end"]), max_size=8))
+@given(wishes=st.lists(st.sampled_from(["pause", "resume", "abort", "take", "end", "obey"]), max_size=8))
 def test_no_order_of_wishes_brings_a_run_where_the_table_does_not(store: Store, wishes: list[str]) -> None:
     run_id = queued(store, 1).id
     for wish in wishes:
         before = store.run(run_id).state
         try:
-            if wish in ("take", "end"):
-                store.set_state(run_id, RUNNING if wish == "take" else RunState.FINISHED)
+            if wish in ENDINGS:
+                store.set_state(run_id, ENDINGS[wish])
             else:
                 store.want(run_id, wish)
         except IllegalTransition:

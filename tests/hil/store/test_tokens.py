@@ -1,6 +1,8 @@
 """Bearer tokens."""
 
 import re
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,14 @@ def test_use_is_noted_but_not_at_every_request(store: Store, clock: HandClock) -
     clock.advance(31)
     store.check_token(token)
     assert store.tokens()[0].last_used_at == "2026-01-02T03:05:06.000Z"
+
+
+def test_a_store_that_somebody_else_keeps_locked_still_lets_a_token_read(store: Store, tmp_path: Path) -> None:
+    _, token = store.create_token("read", "reader")
+    blocker = sqlite3.connect(tmp_path / "data" / FILE_NAME, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    assert store.check_token(token) is not None
+    assert time.monotonic() - started < 2, "it waited for the lock"
+    blocker.execute("ROLLBACK")
+    blocker.close()
