@@ -69,9 +69,7 @@ def main() -> None:
     try:
         app()
     except Unauthorized:
-        fail(
-            "no token, or one that is not valid: `hil token create --scope operate --data DIR` makes one; then `export HIL_TOKEN=...` or --token"
-        )
+        fail("no valid token: `hil token create --scope operate --data DIR` makes one; hand it over as HIL_TOKEN or with --token")
     except (LabError, LabConfigError, StoreError, CommandFailed) as error:
         fail(str(error))
     except OSError as error:

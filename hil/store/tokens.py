@@ -1,5 +1,5 @@
 """Bearer tokens: `hil_<8 id>_<43 base64url>`. 256 random bits need no slow hash; only the sha256 is stored, and a
-revoked token is dead at once, because nothing caches it."""
+revoked token is dead at once: whoever keeps an answer keeps it no longer than `changes()` stays the same."""
 
 import hmac
 import re
