@@ -42,7 +42,7 @@ def alone() -> Iterator[None]:
 def install() -> None:
     print("setting up .venv (the first time takes a few minutes: about 1 GB with torch) ...", flush=True)
     venv.create(VENV, with_pip=True, clear=False)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([*command, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[train,dev]"], check=True)
     STAMP.write_text(wanted())
 

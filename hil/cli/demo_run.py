@@ -128,7 +128,7 @@ def _table(result: TrainingResult) -> Table:
     """Errors on the 10,000 test images, per cent, over the dies."""
     table = Table(title=f"MNIST test error on {len(result.dies)} measured dies; software: on ideal devices", title_justify="left")
     table.add_column("method")
-    for name in ("mean %", "sd %", "worst %", "points above software", "training s"):
+    for name in ("mean %", "sd %", "worst %", "delta points", "training s"):
         table.add_column(name, justify="right")
     software = f"{100 * result.software_error:.2f}"
     table.add_row("software", software, "", "", "", f"{result.seconds['software']:.0f}")

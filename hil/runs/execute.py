@@ -90,7 +90,9 @@ def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[i
     if step.kernel is None:
         yield StepMeasured(step, {})
         return
-    measured = procedure.measure(station, step.kernel)
+    # One proof for the whole kernel, before anything of it is kept.
+    with station.proven_contact():
+        measured = procedure.measure(station, step.kernel)
     kernels[step.kernel] = measured.arrays
     for text in measured.notes:
         yield Noted("unknown pulse", text, {"die": list(step.die), "kernel": step.kernel})

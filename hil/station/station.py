@@ -70,6 +70,7 @@ class Station:
         self._budget = safety.TouchdownBudget(lab.limits.touchdowns_per_die)
         self._contact_maker = ContactMaker(instruments, lab.limits, self._budget, checkpoint)
         self._touched: _Touched | None = None
+        self._proving = False
         self._trend: deque[_Touched] = deque(maxlen=_TREND_LENGTH)
 
     def __enter__(self) -> Self:
@@ -125,7 +126,7 @@ class Station:
         """Conductance of a kernel. path: "auto" is the board, the faster one. averages: board only."""
         safety.check_read(self.lab.limits, read_volts)
         safety.check_averages(self.lab.limits, averages)
-        with self._in_proven_contact():
+        with self.proven_contact():
             if path == "smu":
                 return reading.through_the_smu(self._instruments, self.lab, kernel, read_volts, self._checkpoint)
             return reading.through_the_board(self._instruments.crossbar, kernel, read_volts, averages)
@@ -133,13 +134,13 @@ class Station:
     def pulse(self, kernel: int, mask: NDArray[np.bool_], volts: float, seconds: float) -> NDArray[np.bool_]:
         """One pulse on each junction of mask (rows, columns); positive drives AP to P. Returns which were executed."""
         safety.check_pulse(self.lab.limits, volts, seconds)
-        with self._in_proven_contact():
+        with self.proven_contact():
             return self._instruments.crossbar.pulse(kernel, mask, volts, seconds)
 
     def vmm(self, kernel: int, input_volts: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
         """(vectors, lines driven) V in, (vectors, lines sensed) A out. direction: "rows" or "columns" are driven."""
         safety.check_inputs(self.lab.limits, input_volts)
-        with self._in_proven_contact():
+        with self.proven_contact():
             return self._instruments.crossbar.vmm(kernel, input_volts, direction)
 
     def provenance(self) -> dict[str, Any]:
@@ -168,16 +169,24 @@ class Station:
         return {**outcome, "prober": safety.attempt(self._contact_maker.separate)}
 
     @contextmanager
-    def _in_proven_contact(self) -> Generator[None]:
+    def proven_contact(self) -> Generator[None]:
         """Around whatever measures or drives: what was done is handed on only if the needles never left the die.
 
-        The prober is read back afterwards, which proves the whole time since the touchdown. Raises NotInContact.
+        The prober is read back afterwards, which proves the whole time since the touchdown; nested, only the outermost one
+        asks it, so that a kernel of many commands costs one read-back. Raises NotInContact.
         """
         self._checkpoint()
         touched = self._touched
         if touched is None:
             raise NotInContact("nothing can be measured: no die is in verified contact; go to a die and touch down first")
-        yield
+        if self._proving:
+            yield
+            return
+        self._proving = True
+        try:
+            yield
+        finally:
+            self._proving = False
         if not self._instruments.prober.placement().unmoved_since(touched.placement, _Z_TOLERANCE_UM):
             self._touched = None
             raise self._moved(touched)

@@ -14,6 +14,7 @@ from hil.runs.errors import RunFailed
 from hil.runs.execute import execute
 from hil.runs.programming import LEFT, NOT_REACHED, OK, UNKNOWN
 from hil.runs.write_verify import KernelWriter
+from hil.station.errors import NotInContact
 from hil.station.station import Station
 from hil.store.protocol import Store
 from tests.drivers.test_crossbar import losing
@@ -48,6 +49,35 @@ def test_contact_check_touches_each_die_and_tells_its_resistance(lab: SimulatedL
     assert all(1 < event.ohms < 100 for event in contacts)
     assert steps_of(events) == [0, 1]
     assert set(lab.world.needles.touchdowns_of_die) == set(lab.config.wafer.dies)
+
+
+def test_a_kernel_is_proven_by_one_readback_however_many_commands_it_takes(lab: SimulatedLab, store: Store) -> None:
+    asked: dict[str, int] = {}
+    with opened(lab.config, store) as station:
+        for kind in ("contact_check", "characterise"):
+            before = station.wires()["prober"]["sent"]
+            measured(plan_of(kind=kind, dies=[HOME]), station)
+            asked[kind] = station.wires()["prober"]["sent"] - before
+    assert asked["characterise"] - asked["contact_check"] <= 2 * GEOMETRY.kernels + 5
+
+
+def test_nothing_is_kept_of_a_kernel_during_which_the_contact_was_lost(
+    lab: SimulatedLab, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = lab.world.pulse
+
+    def with_the_chuck_lowered(*arguments: object) -> None:
+        undisturbed(*arguments)  # type: ignore[arg-type]
+        lab.world.lift()
+
+    events: list[Event] = []
+    with opened(lab.config, store) as station:
+        plan = plan_of(kind="characterise", dies=[HOME])
+        monkeypatch.setattr(lab.world, "pulse", with_the_chuck_lowered)
+        with pytest.raises(NotInContact, match="discarded"):
+            for event in execute(plan, station, context_of(lab.config, plan), {}):
+                events.append(event)  # noqa: PERF402 - kept although the generator raises
+    assert not [event for event in events if isinstance(event, StepMeasured | MapMeasured)]
 
 
 def test_read_maps_the_state_as_found_and_leaves_nan_where_it_did_not_read(lab: SimulatedLab, store: Store) -> None:
