@@ -7,6 +7,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from hil.cli.options import CommandFailed
+
 
 def demo(
     leave: Annotated[bool, typer.Option("--exit", help="Leave when done instead of serving on until Ctrl-C.")] = False,
@@ -23,7 +25,9 @@ def demo(
     if find_spec("torch") is None:
         typer.echo('the demo trains networks and needs torch: pip install "mtj-hil[train]"', err=True)
         raise typer.Exit(1)
+    from hil.cli.child import ChildFailed
     from hil.cli.demo_run import Wishes, run_demo
+    from hil.training.errors import TrainingError
 
     # SIGTERM means the same as Ctrl-C: leave every `with`, so that the service makes the lab safe before the lab goes.
     # Both are set, because a shell starts a background process with SIGINT ignored.
@@ -34,6 +38,8 @@ def demo(
     except KeyboardInterrupt:
         typer.echo("\nstopped: the service made the lab safe, the lab is down", err=True)
         raise typer.Exit(130) from None
+    except (ChildFailed, TrainingError) as error:
+        raise CommandFailed(str(error)) from error
 
 
 def _as_ctrl_c(_number: int, _frame: object) -> NoReturn:

@@ -47,6 +47,15 @@ def test_ctrl_c_in_the_middle_stops_service_and_lab_cleanly(tmp_path: Path) -> N
         assert not [pid for pid in started if psutil.pid_exists(pid)]
 
 
+@pytest.mark.timeout(120)
+def test_missing_mnist_files_are_named_in_one_line(tmp_path: Path) -> None:
+    done = hil("demo", "--exit", "--dies", "2", "--out", str(tmp_path / "out"), environment={"HIL_MNIST": str(tmp_path)}, within_s=100)
+    assert done.returncode == 1
+    assert "train-images-idx3-ubyte" in done.stderr
+    assert "this should not happen" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_json_of_a_command_is_one_object(tmp_path: Path) -> None:
     done = hil("token", "create", "--scope", "read", "--json", "--data", str(tmp_path))
     assert set(json.loads(done.stdout)) == {"id", "token", "scope"}
