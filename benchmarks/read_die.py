@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from drivers.crossbar import open_crossbar
+from firmware_protocol.codes import Opcode
 from firmware_protocol.framing import Frame, Kind
-from firmware_protocol.messages import Opcode, ReadBlockResponse
+from firmware_protocol.messages import ReadBlockResponse
 from tests.support.simulated_lab import CountedPulseIds
 from tests.support.waiting import until
 

@@ -14,9 +14,10 @@ from concurrent.futures import Future
 from drivers.errors import DriverError, LinkError, LinkLost, LinkTimeout, ProtocolError
 from drivers.links.serial import ByteLink
 from drivers.protocols import WireCounts
+from firmware_protocol.codes import Opcode
 from firmware_protocol.events import Abandoned, Answered, Event, LinkDown, LostBy, Transmit
 from firmware_protocol.framing import Deframer, Frame, Rejected
-from firmware_protocol.messages import KeepAlive, Opcode, Request
+from firmware_protocol.messages import KeepAlive, Request
 from firmware_protocol.questions import Ticket
 from firmware_protocol.rules import rule_for
 from firmware_protocol.session import Endpoint, NotOpen

@@ -12,20 +12,11 @@ from drivers.board_link import BoardLink
 from drivers.errors import DriverError, EmergencyStopped, LinkTimeout, OverLimit, ProtocolError, Refused, WrongInstrument
 from drivers.links.serial import open_byte_link
 from firmware_protocol import dictionary
+from firmware_protocol.codes import Status
 from firmware_protocol.dictionary import Dictionary, DictionaryError
 from firmware_protocol.events import Role
 from firmware_protocol.framing import Frame, RejectReason
-from firmware_protocol.messages import (
-    DictChunk,
-    GetDict,
-    Hello,
-    HelloResponse,
-    Malformed,
-    Message,
-    Refusal,
-    Request,
-    Status,
-)
+from firmware_protocol.messages import DictChunk, GetDict, Hello, HelloResponse, Malformed, Message, Refusal, Request
 from firmware_protocol.questions import Timing
 from firmware_protocol.session import Endpoint
 

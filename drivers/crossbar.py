@@ -19,10 +19,11 @@ from drivers.crossbar_safety import Inspection, SafetyLine, inspect_crossbar, op
 from drivers.crossbar_units import check_limit, to_amps, to_ns, to_uv, to_vmm_inputs
 from drivers.errors import DriverError, LinkError, LinkLost, OutputMayBeOn, ProtocolError, Refused, WrongInstrument
 from drivers.protocols import ControllerInfo, ControllerStatus, Identity, KernelReading, PulseIds, WireCounts
-from firmware_protocol import messages
+from firmware_protocol import codes, messages
+from firmware_protocol.codes import DeviceState, Direction, Route
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import DeviceState, Direction, Message, Request, Route
+from firmware_protocol.messages import Message, Request
 
 __all__ = ["Crossbar", "Inspection", "SafetyLine", "inspect_crossbar", "open_crossbar", "open_crossbar_for_safety", "read_status"]
 
@@ -204,7 +205,7 @@ class Crossbar:
             raise Refused(f"crossbar: input_volts has shape {input_volts.shape}; it is (vectors, {driven}) for direction {direction!r}")
         steps = to_vmm_inputs(input_volts, self._limits.read_uv)
         self._leave_path()
-        most = (messages.MAX_PAYLOAD - messages.Vmm.layout.size) // (2 * max(driven, sensed))
+        most = (codes.MAX_PAYLOAD - messages.Vmm.layout.size) // (2 * max(driven, sensed))
         requests = [
             messages.Vmm(kernel, Direction[direction.upper()], len(part), part.tobytes())
             for part in (steps[start : start + most] for start in range(0, len(steps), most))
@@ -222,7 +223,7 @@ class Crossbar:
 
     @property
     def _pulses_per_command(self) -> int:
-        fits = (messages.MAX_PAYLOAD - messages.Program.layout.size) // 2
+        fits = (codes.MAX_PAYLOAD - messages.Program.layout.size) // 2
         return max(1, min(self._limits.pulses_per_command, fits))
 
     def _ask(self, message: Request, device_s: float = 0.0) -> Message:

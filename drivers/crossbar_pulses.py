@@ -10,7 +10,8 @@ from drivers.board_link import BoardLink, SessionTaken
 from drivers.board_talk import Denied, ask
 from drivers.errors import DriverError, LinkError, OutcomeUnknown, Refused
 from drivers.protocols import PulseIds
-from firmware_protocol.messages import Program, ProgramResponse, PulseOutcome, QueryPulse, QueryPulseResponse, Status
+from firmware_protocol.codes import PulseOutcome, Status
+from firmware_protocol.messages import Program, ProgramResponse, QueryPulse, QueryPulseResponse
 
 EXECUTED, REFUSED, UNKNOWN = "executed", "refused", "unknown"
 STEP_S = 25e-6

@@ -15,10 +15,11 @@ from drivers.board_talk import GREETING_S, ask, fetch_dictionary, open_link, say
 from drivers.errors import LinkTimeout, OutputMayBeOn, ProtocolError, WrongInstrument
 from drivers.protocols import ControllerStatus, Identity
 from firmware_protocol import dictionary
+from firmware_protocol.codes import DeviceState, Route, SafeReason
 from firmware_protocol.dictionary import Dictionary, DictionaryError
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import ClearFault, DeviceState, Disarm, GetStatus, Route, SafeReason, StatusResponse
+from firmware_protocol.messages import ClearFault, Disarm, GetStatus, StatusResponse
 
 _NO_DEVICE = 0xFFFF
 SAFETY_TIMEOUT_S = 1.0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import OverLimit, Refused
-from firmware_protocol.messages import CODE_MASKED, CODE_SATURATED, VMM_INPUT_UV
+from firmware_protocol.codes import CODE_MASKED, CODE_SATURATED, VMM_INPUT_UV
 
 
 def to_uv(volts: float, name: str) -> int:

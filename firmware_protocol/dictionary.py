@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from firmware_protocol.codes import MAX_PAYLOAD, PROTOCOL_MAJOR, PROTOCOL_MINOR, VMM_INPUT_UV
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import MAX_PAYLOAD, PROTOCOL_MAJOR, PROTOCOL_MINOR, REQUESTS, VMM_INPUT_UV, Message, Request
+from firmware_protocol.messages import REQUESTS, Message, Request
 
 MAX_COMPRESSED = 65_536
 MAX_TEXT = 262_144

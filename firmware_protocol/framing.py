@@ -14,7 +14,7 @@ from typing import Self
 
 from cobs import cobs
 
-from firmware_protocol.messages import MAX_PAYLOAD, PROTOCOL_MAJOR
+from firmware_protocol.codes import MAX_PAYLOAD, PROTOCOL_MAJOR
 
 HEADER = struct.Struct("<BBHHHBBH")
 CRC = struct.Struct("<I")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from firmware_protocol.messages import REQUESTS, DeviceState, Opcode, Request, Status
+from firmware_protocol.codes import DeviceState, Opcode, Status
+from firmware_protocol.messages import REQUESTS, Request
 
 _SAFE, _SELECTED, _ARMED, _STOPPED = DeviceState.SAFE, DeviceState.SELECTED, DeviceState.ARMED, DeviceState.ESTOPPED
 _ALWAYS = frozenset(DeviceState)

@@ -6,20 +6,10 @@ Rule 3: an answer belongs to a request only if session, sequence number and opco
 """
 
 from firmware_protocol.answers import Answers, Place
+from firmware_protocol.codes import PROTOCOL_MAJOR, Opcode, Status
 from firmware_protocol.events import Abandoned, Answered, Event, Execute, LinkCounters, LinkDown, LostBy, Role, Transmit
 from firmware_protocol.framing import DELIMITER, STOP_ZEROS, Frame, Kind
-from firmware_protocol.messages import (
-    PROTOCOL_MAJOR,
-    EmergencyStop,
-    Hello,
-    HelloResponse,
-    Malformed,
-    Message,
-    Opcode,
-    Refusal,
-    Request,
-    Status,
-)
+from firmware_protocol.messages import EmergencyStop, Hello, HelloResponse, Malformed, Message, Refusal, Request
 from firmware_protocol.questions import Questions, Ticket, Timing
 from firmware_protocol.rules import REQUEST_BY_OPCODE, rule_for
 

@@ -17,10 +17,11 @@ from typing import Any
 
 from cobs import cobs
 
-from firmware_protocol import messages
+from firmware_protocol import codes, messages
+from firmware_protocol.codes import MAX_PAYLOAD, Status
 from firmware_protocol.framing import CRC, HEADER, Frame, Kind, RejectReason
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import MAX_PAYLOAD, Message, Status
+from firmware_protocol.messages import Message
 
 PATH = Path(__file__).with_name("vectors.jsonl")
 Vector = dict[str, Any]
@@ -37,11 +38,11 @@ _REQUESTS: tuple[messages.Request, ...] = (
     messages.KeepAlive(),
     messages.SetLimits(_LIMITS),
     messages.Disarm(),
-    messages.ClearFault(messages.SafeReason.ESTOP),
-    messages.Select(messages.Route.JUNCTION, 19_999),
+    messages.ClearFault(codes.SafeReason.ESTOP),
+    messages.Select(codes.Route.JUNCTION, 19_999),
     messages.ReadBlock(31, 16, 100_000),
     messages.Program(4_000_000_001, -800_000, 100, _U16_PAIR),
-    messages.Vmm(0, messages.Direction.ROWS, 1, struct.pack("<25h", *range(-12_000, 13_000, 1000))),
+    messages.Vmm(0, codes.Direction.ROWS, 1, struct.pack("<25h", *range(-12_000, 13_000, 1000))),
     messages.QueryPulse(4_000_000_001),
 )
 _ANSWERS: tuple[tuple[messages.Request, Message], ...] = (
@@ -57,7 +58,7 @@ _ANSWERS: tuple[tuple[messages.Request, Message], ...] = (
     (messages.ReadBlock(31, 16, 100_000), messages.ReadBlockResponse(31, 0, 16, 100_000, struct.pack("<3H", 22_282, 0xFFFF, 0xFFFD))),
     (messages.Program(1, 0, 1, b""), messages.ProgramResponse(4_000_000_001, 4_000_000_002, b"\x00\x01")),
     (messages.Vmm(0, 0, 1, b""), messages.VmmResponse(0, 0, 1, struct.pack("<2H", 22_282, 30_000))),
-    (messages.QueryPulse(1), messages.QueryPulseResponse(4_000_000_001, messages.PulseOutcome.LOST)),
+    (messages.QueryPulse(1), messages.QueryPulseResponse(4_000_000_001, codes.PulseOutcome.LOST)),
 )
 _RUN_LENGTHS = (253, 254, 255, 256, 507, 508, 509, 510)
 """Raw lengths around full COBS runs of 254, where encoders of other makes differ."""
@@ -103,7 +104,7 @@ def _answers() -> Iterator[Vector]:
     for status in Status:
         if status >= Status.REFUSED_UNSUPPORTED:
             refusal = messages.Refusal(-1_300_000, 1_200_000)
-            frame = Frame(Kind.RESPONSE, messages.Opcode.PROGRAM, 65_535, 0xBEEF, 0x0102, status, 0, refusal.encode())
+            frame = Frame(Kind.RESPONSE, codes.Opcode.PROGRAM, 65_535, 0xBEEF, 0x0102, status, 0, refusal.encode())
             yield _accept(f"answer {status.name}", frame, refusal)
 
 
@@ -129,7 +130,7 @@ def _without_zeros(length: int) -> Frame:
 
 
 def _rejects() -> Iterator[Vector]:
-    good = Frame(Kind.REQUEST, messages.Opcode.ECHO, 7, 0xBEEF, 0x0102, payload=b"echo").raw()
+    good = Frame(Kind.REQUEST, codes.Opcode.ECHO, 7, 0xBEEF, 0x0102, payload=b"echo").raw()
     body = good[: -CRC.size]
     yield _reject("wrong CRC", good[:-1] + bytes([good[-1] ^ 1]), RejectReason.CRC)
     yield _reject("one bit of the payload flipped", good[:12] + bytes([good[12] ^ 0x10]) + good[13:], RejectReason.CRC)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_protocol.codes import Route
 from firmware_protocol.geometry import Geometry
-from firmware_protocol.messages import Route
 from simulator.board import Board, exposure_s
 from simulator.needles import Damage, Needles
 from simulator.physics.die import Die

@@ -7,7 +7,7 @@ Source of the values: the published sibling board (12-bit ADC, 5 V; lines referr
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_protocol.messages import CODE_SATURATED
+from firmware_protocol.codes import CODE_SATURATED
 
 FULL_SCALE_VOLTS = 5.0
 ZERO_VOLTS = 1.7

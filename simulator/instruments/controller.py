@@ -7,11 +7,11 @@ Rule 2: silence of the session's owner while a path is closed or pulses are allo
 import zlib
 from collections.abc import Callable
 
-from firmware_protocol import dictionary, messages
+from firmware_protocol import codes, dictionary, messages
+from firmware_protocol.codes import DeviceState, SafeReason, Status
 from firmware_protocol.events import Execute, Role, Transmit
 from firmware_protocol.framing import Deframer, Received, Rejected, StopMarker
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import DeviceState, SafeReason, Status
 from firmware_protocol.session import WINDOW, Endpoint
 from simulator.instruments import Reply, adc
 from simulator.instruments.crossbar_board import NO_DEVICE, BoardRefused, CrossbarBoard, Done
@@ -133,11 +133,11 @@ class Controller:
         self._owner = session
         geometry = self._world.geometry
         return messages.HelloResponse(
-            protocol_major=messages.PROTOCOL_MAJOR,
-            protocol_minor=messages.PROTOCOL_MINOR,
+            protocol_major=codes.PROTOCOL_MAJOR,
+            protocol_minor=codes.PROTOCOL_MINOR,
             window=WINDOW,
             state=self._board.state,
-            max_payload=messages.MAX_PAYLOAD,
+            max_payload=codes.MAX_PAYLOAD,
             kernels=geometry.kernels,
             rows=geometry.rows,
             columns=geometry.columns,
@@ -154,7 +154,7 @@ class Controller:
     def _get_dict(self, request: messages.GetDict) -> messages.DictChunk:
         if request.offset > len(self._dictionary):
             raise BoardRefused(Status.REFUSED_RANGE, request.offset, len(self._dictionary))
-        length = min(request.length, messages.MAX_PAYLOAD - messages.DictChunk.layout.size)
+        length = min(request.length, codes.MAX_PAYLOAD - messages.DictChunk.layout.size)
         return messages.DictChunk(request.offset, self._dictionary[request.offset : request.offset + length])
 
     def _status(self, now_ns: int) -> messages.StatusResponse:

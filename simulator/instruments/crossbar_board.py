@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from firmware_protocol import messages
+from firmware_protocol.codes import MAX_PAYLOAD, VMM_INPUT_UV, DeviceState, Direction, PulseOutcome, Route, SafeReason, Status
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import DeviceState, Direction, PulseOutcome, Route, SafeReason, Status
 from firmware_protocol.rules import refusal
 from simulator.instruments import adc
 from simulator.instruments.pulse_log import PulseLog
@@ -155,8 +155,8 @@ class CrossbarBoard:
             raise BoardRefused(Status.REFUSED_RANGE, request.direction, max(Direction))
         geometry, drive_rows = self._world.geometry, request.direction == Direction.ROWS
         driven, sensed = (geometry.rows, geometry.columns) if drive_rows else (geometry.columns, geometry.rows)
-        inputs = np.frombuffer(request.inputs, "<i2").astype(np.int64) * messages.VMM_INPUT_UV
-        most = (messages.MAX_PAYLOAD - messages.VmmResponse.layout.size) // (2 * sensed)
+        inputs = np.frombuffer(request.inputs, "<i2").astype(np.int64) * VMM_INPUT_UV
+        most = (MAX_PAYLOAD - messages.VmmResponse.layout.size) // (2 * sensed)
         if not 1 <= request.vectors <= most or inputs.size != request.vectors * driven:
             raise BoardRefused(Status.REFUSED_RANGE, request.vectors, most)
         largest = int(np.abs(inputs).max())

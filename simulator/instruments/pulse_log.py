@@ -5,7 +5,7 @@
 
 from collections import deque
 
-from firmware_protocol.messages import PulseOutcome
+from firmware_protocol.codes import PulseOutcome
 
 COMMANDS_KEPT = 64
 MAX_ID = 0xFFFF_FFFF

@@ -9,10 +9,10 @@ import pytest
 from drivers.board_link import KEEP_ALIVE_S, OWNER_PATIENCE_S, BoardLink
 from drivers.errors import LinkLost, LinkTimeout
 from firmware_protocol import messages
+from firmware_protocol.codes import DeviceState, Route, SafeReason
 from firmware_protocol.events import Role
 from firmware_protocol.framing import Frame
 from firmware_protocol.geometry import Geometry
-from firmware_protocol.messages import DeviceState, Route, SafeReason
 from firmware_protocol.questions import Timing
 from firmware_protocol.session import Endpoint
 from simulator.instruments.controller import Controller

@@ -12,10 +12,10 @@ from drivers.board_talk import ask
 from drivers.crossbar import Crossbar, inspect_crossbar, open_crossbar, open_crossbar_for_safety, read_status
 from drivers.errors import ConnectFailed, DriverError, EmergencyStopped, LinkLost, OutcomeUnknown, OverLimit, Refused, WrongInstrument
 from firmware_protocol import messages
+from firmware_protocol.codes import DeviceState, Opcode, Route
 from firmware_protocol.framing import Deframer, Frame
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import DeviceState, Opcode, Route
 from simulator.board import ADC_STEP_AMPS
 from tests.support.relay import Relay, relay
 from tests.support.simulated_lab import SEED, SMALL, CountedPulseIds, SimulatedLab, simulated_lab

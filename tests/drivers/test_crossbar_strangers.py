@@ -9,12 +9,13 @@ import pytest
 
 from drivers.crossbar import inspect_crossbar, open_crossbar, open_crossbar_for_safety
 from drivers.errors import ConnectFailed, DriverError, LinkError, LinkLost, LinkTimeout, ProtocolError, Refused, WrongInstrument
-from firmware_protocol import dictionary, messages
+from firmware_protocol import codes, dictionary, messages
+from firmware_protocol.codes import Status
 from firmware_protocol.events import Execute, Role, Transmit
 from firmware_protocol.framing import CRC, Deframer, Frame, Kind
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import REQUESTS, Status
+from firmware_protocol.messages import REQUESTS
 from firmware_protocol.session import Endpoint
 from tests.support.scripted_server import closed_port
 from tests.support.simulated_lab import CountedPulseIds
@@ -92,7 +93,7 @@ class Impostor:
                     peer.sendall(self._answer(device, frame))
 
     def _answer(self, device: Endpoint, frame: Frame) -> bytes:
-        if frame.opcode == messages.Opcode.HELLO and self.refuse_sessions:
+        if frame.opcode == codes.Opcode.HELLO and self.refuse_sessions:
             self.refuse_sessions -= 1
             return device.respond(frame, Status.REFUSED_BAD_SESSION)
         wire = b""
@@ -142,7 +143,7 @@ def test_a_controller_that_contradicts_itself_is_refused(hello: dict[str, int], 
 def test_a_message_laid_out_differently_is_another_version() -> None:
     impostor = Impostor()
     table = dictionary.message_table()
-    table[messages.Opcode.PROGRAM]["request"]["layout"] = "<IqI"
+    table[codes.Opcode.PROGRAM]["request"]["layout"] = "<IqI"
     impostor.dictionary = replace(impostor.dictionary, messages=table)
     with stranger(impostor) as address, pytest.raises(WrongInstrument, match=r"Program \(opcode 18\)"):
         open_crossbar(address, BAUD, CountedPulseIds())
@@ -221,7 +222,7 @@ def test_a_controller_that_falls_silent_is_given_up_by_the_deadline() -> None:
 def test_an_answer_that_makes_no_sense_is_named(status: int, payload: bytes, error: type[DriverError], text: str) -> None:
     class Odd(Impostor):
         def _answer(self, device: Endpoint, frame: Frame) -> bytes:
-            if frame.opcode != messages.Opcode.SELECT:
+            if frame.opcode != codes.Opcode.SELECT:
                 return super()._answer(device, frame)
             answer = payload or messages.Refusal().encode()
             return Frame(Kind.RESPONSE, frame.opcode, frame.seq, frame.session, 1, status, 8, answer).encode()

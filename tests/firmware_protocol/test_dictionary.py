@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from firmware_protocol import dictionary
+from firmware_protocol.codes import Opcode
 from firmware_protocol.dictionary import Dictionary, DictionaryError, Origin
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import REQUESTS, Opcode, Vmm
+from firmware_protocol.messages import REQUESTS, Vmm
 
 
 def example() -> Dictionary:

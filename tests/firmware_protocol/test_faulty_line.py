@@ -8,9 +8,10 @@ import random
 import pytest
 
 from firmware_protocol.answers import SEQ_MODULUS
+from firmware_protocol.codes import Opcode, Status
 from firmware_protocol.events import Role
 from firmware_protocol.framing import Deframer, Frame, Kind
-from firmware_protocol.messages import Opcode, Program, Status
+from firmware_protocol.messages import Program
 from firmware_protocol.questions import Questions
 from firmware_protocol.session import Endpoint
 from tests.support.faulty_line import TIMING, Bench, Direction, Ledger

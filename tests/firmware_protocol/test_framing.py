@@ -8,6 +8,7 @@ from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_protocol.codes import MAX_PAYLOAD
 from firmware_protocol.framing import (
     BUFFER_LIMIT,
     STOP_ZEROS,
@@ -18,7 +19,6 @@ from firmware_protocol.framing import (
     RejectReason,
     StopMarker,
 )
-from firmware_protocol.messages import MAX_PAYLOAD
 
 U16 = st.integers(0, 0xFFFF)
 U8 = st.integers(0, 0xFF)

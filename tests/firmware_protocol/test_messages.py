@@ -4,18 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_protocol.messages import (
-    MAX_PAYLOAD,
-    REQUESTS,
-    Echo,
-    Malformed,
-    Opcode,
-    Program,
-    ReadBlock,
-    Request,
-    Select,
-    Vmm,
-)
+from firmware_protocol.codes import MAX_PAYLOAD, Opcode
+from firmware_protocol.messages import REQUESTS, Echo, Malformed, Program, ReadBlock, Request, Select, Vmm
 from firmware_protocol.rules import RULES
 
 

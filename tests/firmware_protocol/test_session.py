@@ -5,12 +5,12 @@ from itertools import pairwise
 import pytest
 
 from firmware_protocol.answers import Answers, Place
+from firmware_protocol.codes import DeviceState, Opcode, Status
 from firmware_protocol.events import Abandoned, Answered, Event, Execute, LinkDown, LostBy, Role, Transmit
 from firmware_protocol.framing import STOP_ZEROS, Deframer, Frame, Kind, StopMarker
 from firmware_protocol.limits import Limits
 from firmware_protocol.messages import (
     Arm,
-    DeviceState,
     Disarm,
     Echo,
     EchoResponse,
@@ -20,11 +20,9 @@ from firmware_protocol.messages import (
     Hello,
     HelloResponse,
     KeepAlive,
-    Opcode,
     Program,
     Refusal,
     Request,
-    Status,
 )
 from firmware_protocol.questions import MILLISECOND_NS, RoundTrip, Timing
 from firmware_protocol.rules import refusal

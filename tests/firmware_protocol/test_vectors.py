@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from firmware_protocol import messages, vectors
+from firmware_protocol import codes, messages, vectors
 from firmware_protocol.framing import Deframer, Frame, Kind, Rejected, RejectReason
 from firmware_protocol.messages import REQUESTS
 
@@ -47,7 +47,7 @@ def test_a_payload_decodes_to_the_message_of_the_vector(vector: dict[str, Any]) 
 def test_every_request_every_status_and_every_reason_has_a_vector() -> None:
     names = {vector["name"] for vector in VECTORS}
     assert {f"request {request.opcode.name}" for request in REQUESTS} <= names
-    assert {f"answer {status.name}" for status in messages.Status if status >= 16} <= names
+    assert {f"answer {status.name}" for status in codes.Status if status >= 16} <= names
     assert {verdict for vector in VECTORS for verdict in vector["verdicts"]} == {"accept", *RejectReason}
 
 

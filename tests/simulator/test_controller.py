@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from firmware_protocol import dictionary, messages
+from firmware_protocol.codes import CODE_SATURATED, DeviceState, Direction, PulseOutcome, Route, SafeReason, Status
 from firmware_protocol.events import Answered, Role
 from firmware_protocol.framing import Deframer, Frame
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import DeviceState, Direction, PulseOutcome, Request, Route, SafeReason, Status
+from firmware_protocol.messages import Request
 from firmware_protocol.session import Endpoint
 from simulator.instruments import adc
 from simulator.instruments.controller import Controller, ControllerPort
@@ -407,7 +408,7 @@ def test_each_command_takes_the_boards_time(client: Client, message: Request, bu
 def test_the_converter_codes_what_it_cannot_express_as_saturated() -> None:
     amps = np.array([0.0, 1.6e-3, 1.7e-3, -0.8e-3, -0.9e-3, 1e9, np.nan])
     codes = adc.convert(amps, 16)
-    assert list(codes == messages.CODE_SATURATED) == [False, False, True, False, True, True, True]
+    assert list(codes == CODE_SATURATED) == [False, False, True, False, True, True, True]
     back = (codes[[0, 1, 3]].astype(float) - adc.ZERO_CODE) * adc.CODE_PA * 1e-12
     assert np.abs(back - amps[[0, 1, 3]]).max() < 0.1e-6
 

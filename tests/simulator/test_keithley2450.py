@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_protocol.messages import Route
+from firmware_protocol.codes import Route
 from simulator.instruments.keithley2450 import Keithley2450
 from simulator.instruments.keithley2450_commands import find_command
 from simulator.instruments.scpi import arguments, units

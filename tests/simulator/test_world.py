@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_protocol.messages import Route
+from firmware_protocol.codes import Route
 from simulator.world import World
 from tests.simulator.worlds import touching, world
 

@@ -8,9 +8,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from firmware_protocol.codes import Opcode, Status
 from firmware_protocol.events import Abandoned, Answered, Event, Execute, LinkDown, Role, Transmit
 from firmware_protocol.framing import Deframer, Frame
-from firmware_protocol.messages import Hello, HelloResponse, Opcode, Program, ProgramResponse, Status
+from firmware_protocol.messages import Hello, HelloResponse, Program, ProgramResponse
 from firmware_protocol.questions import MILLISECOND_NS, Ticket, Timing
 from firmware_protocol.session import Endpoint
 

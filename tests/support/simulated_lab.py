@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from firmware_protocol.codes import Route
 from firmware_protocol.geometry import Geometry
-from firmware_protocol.messages import Route
 from hil.model.lab import LabConfig
 from simulator.clock import Clock
 from simulator.instruments.controller import Controller

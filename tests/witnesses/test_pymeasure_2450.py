@@ -8,7 +8,7 @@ from pymeasure.adapters import VISAAdapter
 from pymeasure.instruments.keithley import Keithley2450 as PyMeasure2450
 from pyvisa.errors import VisaIOError
 
-from firmware_protocol.messages import Route
+from firmware_protocol.codes import Route
 from tests.simulator.worlds import world
 from tests.witnesses.served import Served, served
 

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from firmware_protocol.messages import DeviceState, Route
+from firmware_protocol.codes import DeviceState, Route
 from hil.cli.options import CommandFailed, data_dir
 from hil.cli.serve import listen, serve
 from hil.client import LabClient

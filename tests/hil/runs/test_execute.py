@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drivers.errors import OutcomeUnknown
-from firmware_protocol.messages import Opcode
+from firmware_protocol.codes import Opcode
 from hil.analysis.classify import RULE
 from hil.model.defects import Defect
 from hil.model.lab import LabConfig, load_lab

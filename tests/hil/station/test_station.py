@@ -13,7 +13,7 @@ from drivers.prober.motion_rules import PositionNotVerified
 from drivers.prober.sentio import open_sentio
 from drivers.protocols import SourceSettings
 from drivers.smu.keithley2450 import open_keithley2450
-from firmware_protocol.messages import Route
+from firmware_protocol.codes import Route
 from hil.station.errors import NotInContact, NotMadeSafe, WrongChip
 from hil.station.station import Station, open_station
 from tests.support.scripted_server import ScriptedServer
