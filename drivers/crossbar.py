@@ -207,7 +207,7 @@ class Crossbar:
         self._leave_path()
         most = (codes.MAX_PAYLOAD - messages.Vmm.layout.size) // (2 * max(driven, sensed))
         requests = [
-            messages.Vmm(kernel, Direction[direction.upper()], len(part), part.tobytes())
+            messages.Vmm(kernel, 1, Direction[direction.upper()], len(part), part.tobytes())
             for part in (steps[start : start + most] for start in range(0, len(steps), most))
         ]
         device_s = 3 * most * sensed * (READ_S + STEP_S)
@@ -243,9 +243,9 @@ class Crossbar:
 
     def _vmm_amps(self, request: messages.Vmm, answer: Message, sensed: int) -> NDArray[np.float64]:
         assert isinstance(answer, messages.VmmResponse)
-        echoed = (answer.kernel, answer.direction, answer.vectors, len(answer.codes))
-        if echoed != (request.kernel, request.direction, request.vectors, 2 * request.vectors * sensed):
-            raise ProtocolError(f"{self._link.address}: VMM of kernel {request.kernel} was answered for another one or in part")
+        echoed = (answer.first_kernel, answer.direction, answer.vectors, len(answer.codes))
+        if echoed != (request.first_kernel, request.direction, request.vectors, 2 * request.vectors * sensed):
+            raise ProtocolError(f"{self._link.address}: VMM of kernel {request.first_kernel} was answered for another one or in part")
         return self._to_amps(answer.codes)[0].reshape(request.vectors, sensed)
 
     def _leave_path(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from firmware_protocol.codes import MAX_PAYLOAD, PROTOCOL_MAJOR, PROTOCOL_MINOR, VMM_INPUT_UV
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import REQUESTS, Message, Request
+from firmware_protocol.messages import EVENTS, REQUESTS, EventMessage, Message, Request
 
 MAX_COMPRESSED = 65_536
 MAX_TEXT = 262_144
@@ -33,7 +33,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Dictionary:
-    """messages: layout of each request and its answer by opcode, as `message_table` makes it."""
+    """messages: layout of each request with its answer, and of each event, by opcode, as `message_table` makes it."""
 
     vendor: str
     model: str
@@ -48,9 +48,10 @@ class Dictionary:
     messages: Mapping[int, Mapping[str, Any]]
 
 
-def message_table(requests: Sequence[type[Request]] = REQUESTS) -> dict[int, dict[str, Any]]:
-    """Name, layout and fields of each request and its answer, by opcode."""
-    return {int(request.opcode): {"request": _shape(request), "response": _shape(request.response)} for request in requests}
+def message_table(requests: Sequence[type[Request]] = REQUESTS, events: Sequence[type[EventMessage]] = EVENTS) -> dict[int, dict[str, Any]]:
+    """Name, layout and fields of each request with its answer, and of each event, by opcode."""
+    asked = {int(request.opcode): {"request": _shape(request), "response": _shape(request.response)} for request in requests}
+    return asked | {int(event.opcode): {"event": _shape(event)} for event in events}
 
 
 def _shape(message: type[Message]) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def unknown_to(dictionary: Dictionary, requests: Sequence[type[Request]] = REQUE
     ours = message_table(requests)
     for opcode in ours.keys() & dictionary.messages.keys():
         if dictionary.messages[opcode] != ours[opcode]:
-            name = ours[opcode]["request"]["name"]
+            name = next(iter(ours[opcode].values()))["name"]
             raise DictionaryError(f"the device lays out {name} (opcode {opcode}) differently; it speaks another version of the protocol")
     return frozenset(ours.keys() - dictionary.messages.keys())
 

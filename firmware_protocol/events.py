@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from firmware_protocol.framing import Frame, Rejected
-from firmware_protocol.messages import Request
+from firmware_protocol.messages import EventMessage, Request
 from firmware_protocol.questions import Ticket
 
 
@@ -44,6 +44,14 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Happened:
+    """Host: what the long operation begun by the request `seq` says of itself."""
+
+    seq: int
+    message: EventMessage
+
+
+@dataclass(frozen=True)
 class Abandoned:
     """Host: nobody knows whether `ticket` was executed. It will not be sent again."""
 
@@ -58,7 +66,7 @@ class LinkDown:
     reason: LostBy
 
 
-Event = Execute | Transmit | Answered | Abandoned | LinkDown
+Event = Execute | Transmit | Answered | Happened | Abandoned | LinkDown
 
 
 @dataclass

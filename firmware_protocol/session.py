@@ -6,12 +6,12 @@ Rule 3: an answer belongs to a request only if session, sequence number and opco
 """
 
 from firmware_protocol.answers import Answers, Place
-from firmware_protocol.codes import PROTOCOL_MAJOR, Opcode, Status
-from firmware_protocol.events import Abandoned, Answered, Event, Execute, LinkCounters, LinkDown, LostBy, Role, Transmit
+from firmware_protocol.codes import ALL_CAPABILITIES, PROTOCOL_MAJOR, Capability, Opcode, Status
+from firmware_protocol.events import Abandoned, Answered, Event, Execute, Happened, LinkCounters, LinkDown, LostBy, Role, Transmit
 from firmware_protocol.framing import DELIMITER, STOP_ZEROS, Frame, Kind
-from firmware_protocol.messages import EmergencyStop, Hello, HelloResponse, Malformed, Message, Refusal, Request
+from firmware_protocol.messages import EmergencyStop, EventMessage, Hello, HelloResponse, Malformed, Message, Refusal, Request
 from firmware_protocol.questions import Questions, Ticket, Timing
-from firmware_protocol.rules import REQUEST_BY_OPCODE, rule_for
+from firmware_protocol.rules import EVENT_BY_OPCODE, REQUEST_BY_OPCODE, rule_for
 
 WINDOW = 8
 CACHE = 16
@@ -31,10 +31,19 @@ class Endpoint:
     session: a host's nonce, 0 for one that only asks what any session may ask; a device takes it from HELLO.
     boot_id: a device's, new at every start; a host learns it from HELLO.
     heard_ns: when the session's owner was last heard (device).
+    capabilities: what HELLO granted, all of it before. able: what this end can do.
     """
 
     def __init__(
-        self, role: Role, *, session: int = 0, boot_id: int = 0, window: int = WINDOW, cache: int = CACHE, timing: Timing | None = None
+        self,
+        role: Role,
+        *,
+        session: int = 0,
+        boot_id: int = 0,
+        window: int = WINDOW,
+        cache: int = CACHE,
+        timing: Timing | None = None,
+        able: Capability = ALL_CAPABILITIES,
     ) -> None:
         self.role = role
         self.session = session
@@ -42,6 +51,8 @@ class Endpoint:
         self.heard_ns = 0
         self.open = False
         self.counters = LinkCounters()
+        self.capabilities = able
+        self._able = able
         self._window = window
         self._answers = Answers(window, cache)
         self._questions = Questions(window, timing or Timing())
@@ -53,6 +64,8 @@ class Endpoint:
             return self._asked(frame, now_ns)
         if self.role is Role.HOST and frame.kind is Kind.RESPONSE:
             return self._told(frame, now_ns)
+        if self.role is Role.HOST and frame.kind is Kind.EVENT:
+            return self._event_came(frame)
         self.counters.unexpected += 1
         return []
 
@@ -125,14 +138,31 @@ class Endpoint:
             self._welcome(frame)
         return [Answered(ticket, frame)]
 
+    def _event_came(self, frame: Frame) -> list[Event]:
+        if not self.open or frame.session != self.session:
+            self.counters.late += 1
+            return []
+        if frame.boot_id != self.boot_id:
+            return self.end(LostBy.REBOOT)
+        message = EVENT_BY_OPCODE.get(frame.opcode)
+        if message is None:
+            self.counters.unexpected += 1
+            return []
+        try:
+            return [Happened(frame.seq, message.decode(frame.payload))]
+        except Malformed:
+            self.counters.unexpected += 1
+            return []
+
     def _welcome(self, frame: Frame) -> None:
         try:
-            granted = HelloResponse.decode(frame.payload).window
+            hello = HelloResponse.decode(frame.payload)
         except Malformed:
             return  # The session stays closed; whoever reads the answer finds the same fault and names it.
         self.boot_id = frame.boot_id
         self.open = True
-        self._questions.window = max(1, min(self._questions.window, granted))
+        self.capabilities = Capability(hello.capabilities & ALL_CAPABILITIES)
+        self._questions.window = max(1, min(self._questions.window, hello.window))
 
     def _send_again(self, now_ns: int) -> list[Event]:
         wires = self._questions.resend(now_ns)
@@ -148,7 +178,7 @@ class Endpoint:
 
     def respond(self, frame: Frame, status: Status, payload: bytes = b"") -> bytes:
         """Bytes of the answer to an executed frame, remembered where it may be asked for again."""
-        if status is not Status.OK and not payload:
+        if status not in (Status.OK, Status.ACCEPTED) and not payload:
             payload = Refusal().encode()
         answer = Frame(Kind.RESPONSE, frame.opcode, frame.seq, frame.session, self.boot_id, status, self._window, payload)
         wire = answer.encode()
@@ -156,6 +186,12 @@ class Endpoint:
             self._answers.remember(frame.seq, wire)
         self.counters.sent += 1
         return wire
+
+    def event(self, seq: int, message: EventMessage) -> bytes:
+        """Bytes of an event of the operation that the request `seq` of the present session began. Sent once; it may get lost."""
+        frame = Frame(Kind.EVENT, message.opcode, seq, self.session, self.boot_id, Status.OK, self._window, message.encode())
+        self.counters.sent += 1
+        return frame.encode()
 
     def _asked(self, frame: Frame, now_ns: int) -> list[Event]:
         if self.owns(frame):
@@ -184,6 +220,7 @@ class Endpoint:
             self._answers.restart()
         self.open = True
         self.heard_ns = now_ns
+        self.capabilities = Capability(hello.capabilities) & self._able
         return [Execute(frame, hello)]
 
     def _in_order(self, frame: Frame) -> list[Event]:
@@ -202,7 +239,8 @@ class Endpoint:
 
     def _decoded(self, frame: Frame) -> list[Event]:
         request = REQUEST_BY_OPCODE.get(frame.opcode)
-        if request is None:
+        missing = rule_for(frame.opcode).needs & ~(self.capabilities if self.owns(frame) else self._able)
+        if request is None or missing:
             return [Transmit(self.respond(frame, Status.REFUSED_UNSUPPORTED, Refusal(frame.opcode).encode()))]
         try:
             return [Execute(frame, request.decode(frame.payload))]
@@ -211,5 +249,5 @@ class Endpoint:
 
 
 def decode_answer(request: type[Request], frame: Frame) -> Message:
-    """The message that answers `request`: its response when the status is OK, a Refusal otherwise. Raises Malformed."""
-    return request.response.decode(frame.payload) if frame.status == Status.OK else Refusal.decode(frame.payload)
+    """The message that answers `request`: its response when the status is OK or ACCEPTED, a Refusal otherwise. Raises Malformed."""
+    return request.response.decode(frame.payload) if frame.status in (Status.OK, Status.ACCEPTED) else Refusal.decode(frame.payload)

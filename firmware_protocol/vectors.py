@@ -28,6 +28,7 @@ Vector = dict[str, Any]
 
 _LIMITS = Limits().encode()
 _U16_PAIR = struct.pack("<2H", 626, 19_999)
+_GAIN = struct.pack("<4i", 10_000, -400_000, -10_000, 400_000)
 _REQUESTS: tuple[messages.Request, ...] = (
     messages.Hello(),
     messages.GetDict(1024, 1024),
@@ -42,23 +43,50 @@ _REQUESTS: tuple[messages.Request, ...] = (
     messages.Select(codes.Route.JUNCTION, 19_999),
     messages.ReadBlock(31, 16, 100_000),
     messages.Program(4_000_000_001, -800_000, 100, _U16_PAIR),
-    messages.Vmm(0, codes.Direction.ROWS, 1, struct.pack("<25h", *range(-12_000, 13_000, 1000))),
+    messages.Vmm(0, 1, codes.Direction.ROWS, 1, struct.pack("<25h", *range(-12_000, 13_000, 1000))),
     messages.QueryPulse(4_000_000_001),
+    messages.Abort(513),
+    messages.Scan(0, 20_000, 624, 100, 50, 250),
+    messages.Counters(31, codes.Wear.NEGATIVE_PULSES),
+    messages.ReadList(1, -100_000, _U16_PAIR),
+    messages.ReadDie(0, 32, 1, 100_000),
+    messages.WriteVerify(
+        3, 5, 4, 100_000, 4_000_000_003, 800_000, -800_000, 100, 120, 200, struct.pack("<3H", 24_000, codes.CODE_MASKED, 23_000)
+    ),
+    messages.OuterProduct(3, 4_000_000_100, 800_000, 100, struct.pack("<50b", *[1, -1, 0, 2, -2] * 10)),
+    messages.GetCalibration(codes.CalibrationTable.COLUMN_ORDER),
+    messages.SetCalibration(codes.CalibrationTable.COLUMN_ORDER, 2, 1, bytes(range(25))),
+    messages.Operation(),
+    messages.Result(0xBEEF, 513, 1),
 )
 _ANSWERS: tuple[tuple[messages.Request, Message], ...] = (
     (
         messages.Hello(),
-        messages.HelloResponse(1, 0, 8, 0, 2048, 32, 25, 25, 22_282, 38_147, 2000, 0x01020304, Limits().crc32, 41, 1_000, _LIMITS),
+        messages.HelloResponse(
+            1, 0, 8, 0, 2048, 32, 25, 25, 22_282, 38_147, 2000, 0x01020304, Limits().crc32, 41, 1_000, codes.ALL_CAPABILITIES, _LIMITS
+        ),
     ),
     (messages.GetDict(0, 4), messages.DictChunk(0, b"\x78\xda\x00\x01")),
     (messages.Echo(b"\xff"), messages.EchoResponse(b"\xff")),
-    (messages.GetStatus(), messages.StatusResponse(1, 1, 3, 626, 0xBEEF, 41, 41, 20_000, 2, Limits().crc32, 60_000)),
+    (messages.GetStatus(), messages.StatusResponse(1, 1, 3, 0, 626, 0xBEEF, 41, 41, 20_000, 2, Limits().crc32, 60_000)),
     (messages.Arm(0), messages.Empty()),
     (messages.SetLimits(_LIMITS), messages.LimitsResponse(_LIMITS)),
     (messages.ReadBlock(31, 16, 100_000), messages.ReadBlockResponse(31, 0, 16, 100_000, struct.pack("<3H", 22_282, 0xFFFF, 0xFFFD))),
     (messages.Program(1, 0, 1, b""), messages.ProgramResponse(4_000_000_001, 4_000_000_002, b"\x00\x01")),
-    (messages.Vmm(0, 0, 1, b""), messages.VmmResponse(0, 0, 1, struct.pack("<2H", 22_282, 30_000))),
+    (messages.Vmm(0, 1, 0, 1, b""), messages.VmmResponse(0, 1, 0, 1, struct.pack("<2H", 22_282, 30_000))),
     (messages.QueryPulse(1), messages.QueryPulseResponse(4_000_000_001, codes.PulseOutcome.LOST)),
+    (messages.Counters(31, 0), messages.CountersResponse(31, 0, struct.pack("<3H", 0, 5, 0xFFFF))),
+    (messages.ReadList(1, 1, b""), messages.ReadListResponse(1, -100_000, struct.pack("<4H", 626, 22_282, 19_999, 0xFFFF))),
+    (messages.OuterProduct(0, 0, 0, 0, b""), messages.OuterProductResponse(4_000_000_100, 4_000_000_259, 160, 8)),
+    (messages.GetCalibration(0), messages.CalibrationResponse(0, 2, zlib.crc32(_GAIN), _GAIN)),
+    (messages.Operation(), messages.OperationResponse(0xBEEF, 513, codes.Opcode.WRITE_VERIFY, 0, 600, 625, 4_000_000_003, 900, 12)),
+    (messages.Result(0, 0, 0), messages.ResultResponse(0xBEEF, 513, 0, bytes([0, 1, 2, 0, 1, 5]))),
+)
+_ACCEPTED = messages.Accepted(4_000)
+_EVENTS: tuple[messages.EventMessage, ...] = (
+    messages.Block(31, 31, 1, 100_000, struct.pack("<3H", 22_282, 0xFFFF, 0xFFFD)),
+    messages.Progress(600, 625),
+    messages.Done(codes.OperationState.STOPPED, 600, 625, 900),
 )
 _RUN_LENGTHS = (253, 254, 255, 256, 507, 508, 509, 510)
 """Raw lengths around full COBS runs of 254, where encoders of other makes differ."""
@@ -101,6 +129,10 @@ def _answers() -> Iterator[Vector]:
     for seq, (request, answer) in enumerate(_ANSWERS):
         frame = Frame(Kind.RESPONSE, request.opcode, seq, 0xBEEF, 0x0102, Status.OK, 8, answer.encode())
         yield _accept(f"answer {request.opcode.name}", frame, answer)
+    accepted = Frame(Kind.RESPONSE, codes.Opcode.READ_DIE, 513, 0xBEEF, 0x0102, Status.ACCEPTED, 8, _ACCEPTED.encode())
+    yield _accept("answer ACCEPTED", accepted, _ACCEPTED)
+    for event in _EVENTS:
+        yield _accept(f"event {event.opcode.name}", Frame(Kind.EVENT, event.opcode, 513, 0xBEEF, 0x0102, 0, 8, event.encode()), event)
     for status in Status:
         if status >= Status.REFUSED_UNSUPPORTED:
             refusal = messages.Refusal(-1_300_000, 1_200_000)

@@ -6,6 +6,7 @@ already where it is going.
 Rule 3: losing a connection changes no output, because the real instruments do not notice either.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,4 +41,37 @@ class Instrument(Protocol):
 
     def tick(self, now_ns: int) -> None:
         """Called every 50 ms of wall time: what the instrument does by itself (a dead man's timer)."""
+        ...
+
+
+class StreamPort(Protocol):
+    """One client's line to an instrument that speaks unasked. Whoever hosts the line calls `take` when the line has room."""
+
+    def feed(self, data: bytes, now_ns: int) -> None:
+        """Take bytes in any split. now_ns: wall time, monotonic, ns."""
+        ...
+
+    def take(self, now_ns: int) -> bytes:
+        """What may leave now, about one frame at most; b"" for nothing."""
+        ...
+
+    def due_ns(self, now_ns: int) -> int | None:
+        """When `take` may next have something, not after now_ns: at once. None: not before somebody does something."""
+        ...
+
+    def close(self) -> None:
+        """The connection ended. Changes no output."""
+        ...
+
+
+class StreamInstrument(Protocol):
+    """One simulated instrument that speaks unasked; serves any number of clients. wake: set by its host, called when what one
+    client or a trigger line did makes something due for another."""
+
+    wake: Callable[[], None]
+
+    def connect(self) -> StreamPort: ...
+
+    def tick(self, now_ns: int) -> None:
+        """Called every 50 ms of wall time."""
         ...

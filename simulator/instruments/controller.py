@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 
 from firmware_protocol import codes, dictionary, messages
-from firmware_protocol.codes import DeviceState, SafeReason, Status
+from firmware_protocol.codes import Capability, DeviceState, SafeReason, Status
 from firmware_protocol.events import Execute, Role, Transmit
 from firmware_protocol.framing import Deframer, Received, Rejected, StopMarker
 from firmware_protocol.limits import Limits
@@ -17,6 +17,8 @@ from simulator.instruments import Reply, adc
 from simulator.instruments.crossbar_board import NO_DEVICE, BoardRefused, CrossbarBoard, Done
 from simulator.instruments.pulse_log import PulseLog
 from simulator.world import World
+
+SERVED = Capability.DURABLE_PULSE_IDS
 
 
 class Controller:
@@ -51,7 +53,7 @@ class Controller:
     def _start(self, boot_id: int, now_ns: int) -> None:
         if not 1 <= boot_id <= 0xFFFF:
             raise ValueError(f"boot_id is {boot_id}; the link carries 1 to 65535")
-        self._endpoint = Endpoint(Role.DEVICE, boot_id=boot_id)
+        self._endpoint = Endpoint(Role.DEVICE, boot_id=boot_id, able=SERVED)
         self._board = CrossbarBoard(self._world, self._built_in, PulseLog(self._last_pulse_id))
         self._booted_ns = now_ns
         self._busy_until_ns = 0
@@ -148,6 +150,7 @@ class Controller:
             limits_crc32=self._board.limits.crc32,
             last_pulse_id=self._board.pulses.last,
             uptime_ms=self._uptime_ms(now_ns),
+            capabilities=self._endpoint.capabilities & SERVED,
             encoded_limits=self._board.limits.encode(),
         )
 
@@ -163,6 +166,7 @@ class Controller:
             state=board.state,
             route=board.route,
             safe_reason=board.safe_reason,
+            operation=0,
             device=NO_DEVICE if board.device is None else board.device,
             session=self._endpoint.session,
             last_pulse_id=board.pulses.last,

@@ -150,7 +150,9 @@ class CrossbarBoard:
         return Done(messages.ReadBlockResponse(request.kernel, 0, request.averages, request.read_uv, codes), busy_ns)
 
     def _vmm(self, request: messages.Vmm) -> Done:
-        self._check_kernel(request.kernel)
+        self._check_kernel(request.first_kernel)
+        if request.blocks != 1:
+            raise BoardRefused(Status.REFUSED_RANGE, request.blocks, 1)
         if request.direction not in list(Direction):
             raise BoardRefused(Status.REFUSED_RANGE, request.direction, max(Direction))
         geometry, drive_rows = self._world.geometry, request.direction == Direction.ROWS
@@ -163,11 +165,11 @@ class CrossbarBoard:
         if largest > self.limits.read_uv:
             raise BoardRefused(Status.REFUSED_LIMIT, largest, self.limits.read_uv)
         volts = (inputs.reshape(-1, driven) * 1e-6).astype(np.float64)
-        amps = self._world.vmm_amps(request.kernel, volts, drive_rows)
+        amps = self._world.vmm_amps(request.first_kernel, volts, drive_rows)
         self.reads += request.vectors * sensed
         codes = adc.convert(amps, 1).tobytes()
         busy_ns = SWITCH_NS + request.vectors * (SETTLE_NS + sensed * ADC_NS)
-        return Done(messages.VmmResponse(request.kernel, request.direction, request.vectors, codes), busy_ns)
+        return Done(messages.VmmResponse(request.first_kernel, 1, request.direction, request.vectors, codes), busy_ns)
 
     def _program(self, request: messages.Program) -> Done:
         devices = np.frombuffer(request.devices, "<u2")

@@ -110,7 +110,7 @@ class Impostor:
             fields = {
                 "protocol_major": 1, "protocol_minor": 0, "window": 8, "state": 0, "max_payload": 2048, "kernels": 32, "rows": 25,
                 "columns": 25, "adc_zero_code": 22_282, "adc_code_pa": 38_147, "dict_size": len(packed), "dict_crc32": zlib.crc32(packed),
-                "limits_crc32": 0, "last_pulse_id": 0, "uptime_ms": 0,
+                "limits_crc32": 0, "last_pulse_id": 0, "uptime_ms": 0, "capabilities": 0x7F,
             }  # fmt: skip
             return messages.HelloResponse(**{**fields, **self.hello}, encoded_limits=Limits().encode())
         if isinstance(message, messages.GetDict):

@@ -56,4 +56,4 @@ def test_a_value_too_large_for_its_field_is_named_before_sending() -> None:
 
 def test_a_payload_over_the_maximum_is_refused_before_sending() -> None:
     with pytest.raises(ValueError, match=str(MAX_PAYLOAD)):
-        Vmm(0, 0, 41, bytes(2050)).encode()
+        Vmm(0, 1, 0, 41, bytes(2050)).encode()

@@ -42,7 +42,7 @@ def one(data: bytes) -> Frame:
 
 
 def hello_response(window: int = 8) -> bytes:
-    return HelloResponse(1, 0, window, 0, 2048, 32, 25, 25, 0, 0, 0, 0, 0, 0, 0, Limits().encode()).encode()
+    return HelloResponse(1, 0, window, 0, 2048, 32, 25, 25, 0, 0, 0, 0, 0, 0, 0, 0x7F, Limits().encode()).encode()
 
 
 def answer(device: Endpoint, event: Event) -> bytes:

@@ -288,10 +288,10 @@ def test_sixteen_zeros_from_any_client_stop_it_without_an_answer(controller: Con
         (messages.ReadBlock(0, 0, 100_000), Status.REFUSED_RANGE, 0, 4096),
         (messages.ReadBlock(0, 1, 300_001), Status.REFUSED_LIMIT, 300_001, 300_000),
         (messages.ReadBlock(0, 1, -300_001), Status.REFUSED_LIMIT, -300_001, 300_000),
-        (messages.Vmm(0, 0, 1, np.array([0, 0, 0, -30_001], "<i2").tobytes()), Status.REFUSED_LIMIT, 300_010, 300_000),
-        (messages.Vmm(0, 0, 2, bytes(8)), Status.REFUSED_RANGE, 2, 204),
-        (messages.Vmm(0, 0, 0, b""), Status.REFUSED_RANGE, 0, 204),
-        (messages.Vmm(0, 2, 1, bytes(8)), Status.REFUSED_RANGE, 2, 1),
+        (messages.Vmm(0, 1, 0, 1, np.array([0, 0, 0, -30_001], "<i2").tobytes()), Status.REFUSED_LIMIT, 300_010, 300_000),
+        (messages.Vmm(0, 1, 0, 2, bytes(8)), Status.REFUSED_RANGE, 2, 204),
+        (messages.Vmm(0, 1, 0, 0, b""), Status.REFUSED_RANGE, 0, 204),
+        (messages.Vmm(0, 1, 2, 1, bytes(8)), Status.REFUSED_RANGE, 2, 1),
         (messages.Select(Route.JUNCTION, 40), Status.REFUSED_RANGE, 40, 39),
         (messages.Select(3), Status.REFUSED_RANGE, 3, 2),
         (messages.Select(Route.CONTACT_PADS, 1), Status.REFUSED_RANGE, 1, 0xFFFF),
@@ -373,7 +373,7 @@ def test_the_log_says_lost_rather_than_guess() -> None:
 def test_reading_is_refused_while_the_smu_is_connected(client: Client) -> None:
     client.ask(messages.Select(Route.JUNCTION, 0))
     assert client.status_of(messages.ReadBlock(0, 1, 100_000)) is Status.REFUSED_CONFIG
-    assert client.status_of(messages.Vmm(0, 0, 1, bytes(8))) is Status.REFUSED_CONFIG
+    assert client.status_of(messages.Vmm(0, 1, 0, 1, bytes(8))) is Status.REFUSED_CONFIG
 
 
 def test_a_block_is_row_major_and_its_codes_are_the_converters(world: World, client: Client) -> None:
@@ -393,8 +393,8 @@ def test_a_block_is_row_major_and_its_codes_are_the_converters(world: World, cli
         (messages.ReadBlock(0, 1, 100_000), BUSY_READ_NS),
         (messages.ReadBlock(0, 16, 100_000), BUSY_READ_NS + 15 * 20 * 10_000),
         (program(1, 0, 1, 2, ns=1000), 3 * (5_000 + 20_000 + 1000)),
-        (messages.Vmm(0, Direction.ROWS, 2, bytes(16)), 5_000 + 2 * (20_000 + 5 * 10_000)),
-        (messages.Vmm(0, Direction.COLUMNS, 2, bytes(20)), 5_000 + 2 * (20_000 + 4 * 10_000)),
+        (messages.Vmm(0, 1, Direction.ROWS, 2, bytes(16)), 5_000 + 2 * (20_000 + 5 * 10_000)),
+        (messages.Vmm(0, 1, Direction.COLUMNS, 2, bytes(20)), 5_000 + 2 * (20_000 + 4 * 10_000)),
         (messages.KeepAlive(), 0),
         (messages.Select(Route.JUNCTION, 0), 5_000),
     ],

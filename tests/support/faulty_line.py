@@ -169,7 +169,7 @@ class Bench:
     def _execute(self, event: Execute) -> None:
         message = event.message
         if isinstance(message, Hello):
-            answer = HelloResponse(1, 0, 8, 0, 2048, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, bytes(16)).encode()
+            answer = HelloResponse(1, 0, 8, 0, 2048, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0x7F, bytes(16)).encode()
             self._send(False, self.device.respond(event.frame, Status.OK, answer))
             return
         assert isinstance(message, Program)
