@@ -2,6 +2,7 @@
 controller's. Values are assumptions of the order seen on the published sibling board (offsets of some uS at 0.1 V)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.physics.mtj import Floats
 
@@ -25,11 +26,14 @@ class Board:
         self.gain = 1.0 + GAIN_SIGMA * np.clip(rng.standard_normal(lines), -2.5, 2.5)
         self.offset_amps = ADC_STEP_AMPS * OFFSET_STEPS * rng.uniform(-1.0, 1.0, lines)
 
-    def seen(self, amps: Floats, averages: int, rng: np.random.Generator) -> Floats:
-        """What the converter is offered for true currents (..., sensed lines), A; mean of `averages` readings."""
-        lines = amps.shape[-1]
+    def seen(self, amps: Floats, averages: int, rng: np.random.Generator, lines: NDArray[np.integer] | None = None) -> Floats:
+        """What the converter is offered for true currents (..., sensed lines), A; mean of `averages` readings.
+
+        lines: on which line each current of the last axis comes; None: on the first, the second, ...
+        """
+        on = slice(amps.shape[-1]) if lines is None else lines
         noise = ADC_STEP_AMPS * NOISE_STEPS / np.sqrt(averages) * rng.standard_normal(amps.shape)
-        return amps * self.gain[:lines] + self.offset_amps[:lines] + noise
+        return amps * self.gain[on] + self.offset_amps[on] + noise
 
 
 def exposure_s(averages: int) -> float:

@@ -25,18 +25,19 @@ LIMITS: dict[str, float | int] = {
 
 @dataclass(frozen=True)
 class Addresses:
-    """Loopback ports of the three instruments."""
+    """Loopback ports of the three instruments; the crossbar may be the path of a serial device. baud: of its line, 0 for no limit."""
 
     prober: int
     smu: int
-    crossbar: int
+    crossbar: int | str
+    baud: int = 0
 
     def lines(self) -> dict[str, str]:
         """Address of each instrument as lab.toml writes it."""
         return {
             "prober": f"TCPIP0::127.0.0.1::{self.prober}::SOCKET",
             "smu": f"TCPIP0::127.0.0.1::{self.smu}::SOCKET",
-            "crossbar": f"socket://127.0.0.1:{self.crossbar}",
+            "crossbar": self.crossbar if isinstance(self.crossbar, str) else f"socket://127.0.0.1:{self.crossbar}",
         }
 
 
@@ -45,7 +46,8 @@ def lab_toml(addresses: Addresses, wafer: Wafer, smu_driver: str) -> str:
     drivers = {"prober": "sentio", "smu": smu_driver, "crossbar": "hil-link"}
     sections = [_section("station", {"name": '"simulated-lab"'})]
     for name, address in addresses.lines().items():
-        sections.append(_section(name, {"driver": f'"{drivers[name]}"', "address": f'"{address}"'}))
+        baud = {"baud": str(addresses.baud)} if name == "crossbar" and addresses.baud else {}
+        sections.append(_section(name, {"driver": f'"{drivers[name]}"', "address": f'"{address}"', **baud}))
     geometry: Geometry = wafer.geometry
     sections.append(_section("chip", {"kernels": str(geometry.kernels), "rows": str(geometry.rows), "columns": str(geometry.columns)}))
     dies = ", ".join(f"[{x}, {y}]" for x, y in wafer.dies)

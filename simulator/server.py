@@ -1,23 +1,42 @@
-"""Hosts instruments on TCP. The instrument decides what is said; this decides when it leaves.
+"""Hosts instruments on TCP and on pseudo-terminals. The instrument decides what is said; this decides when it leaves.
 
 Rule 1: bytes are handed to the instrument as they come, in any split; a reply leaves when the instrument's busy time is over and
 every earlier reply of that client has left. One client's waiting never holds up another's.
-Rule 2: no delay but the instrument's own: TCP_NODELAY on every connection, and TCP_QUICKACK after every receive where it exists,
-because a client that leaves Nagle's algorithm on would otherwise wait 40 ms for each acknowledgement.
+Rule 2: no delay but the instrument's and the line's own.
+Rule 3: whatever one client does to the instrument may make something due for another, so an instrument's `wake` and each tick move
+all of its sessions.
 """
 
 import asyncio
 import contextlib
+import selectors
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeGuard, cast
 
+from simulator.channel import End, SocketEnd
 from simulator.clock import Clock
-from simulator.instruments import ClientPort, Instrument
+from simulator.hosted_port import HostedPort, Replies, Stream
+from simulator.instruments import ClientPort, Instrument, StreamInstrument, StreamPort
+from simulator.line import Cable, LineSettings
+from simulator.pty_port import NoPseudoTerminals, PtyPath
+from simulator.session import Session
 
 TICK_S = 0.05
 HOST = "127.0.0.1"
-_CHUNK = 65_536
-_PENDING_REPLIES = 256
+REPLUG_S = 0.2
+"""How long an unplugged serial device stays away."""
+MOST_CLIENTS = 200
+"""Of one instrument; who comes after them is turned away. The loop's select() holds 1,024 descriptors."""
+_BACKLOG = 100
+_RETRY_S = 0.5
+Served = Instrument | StreamInstrument
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop whose timers are good to microseconds: epoll's and poll's wait in whole milliseconds, a line's bytes do not."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 class PortTaken(OSError):
@@ -29,96 +48,141 @@ class Host:
     """Servers of one pretended lab. Use as an async context manager: leaving it closes every connection and port."""
 
     clock: Clock
-    _servers: list[asyncio.Server] = field(default_factory=list)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _stations: list["_Station"] = field(default_factory=list)
 
     async def __aenter__(self) -> "Host":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for server in self._servers:
-            server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for station in self._stations:
+            await station.close()
 
-    async def serve(self, instrument: Instrument, port: int = 0) -> int:
-        """Listen on a loopback port, 0 for a free one; returns the port. Raises PortTaken."""
+    async def serve(
+        self, instrument: Served, port: int = 0, line: LineSettings | None = None, on_reboot: Callable[[], None] | None = None
+    ) -> int:
+        """Listen on a loopback port, 0 for a free one; returns the port. Every connection is a line of its own.
 
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._keep(task)
-            with contextlib.suppress(asyncio.CancelledError):
-                await _Connection(self.clock, instrument.connect(), reader, writer).run()
-
+        on_reboot: restarts the instrument, for a line whose plan says so. Raises PortTaken.
+        """
         try:
-            server = await asyncio.start_server(accept, HOST, port)
+            listener = socket.create_server((HOST, port), backlog=_BACKLOG)
         except OSError as error:
             raise PortTaken(f"{HOST}:{port} cannot be used ({error.strerror}); choose another --port-base, or 0 for free ports") from error
-        self._servers.append(server)
-        self._keep(asyncio.create_task(self._tick(instrument)))
-        return int(server.sockets[0].getsockname()[1])
+        station = _Station(self.clock, instrument, line or LineSettings(), on_reboot)
+        self._stations.append(station)
+        station.listen(listener)
+        return int(listener.getsockname()[1])
 
-    def _keep(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def serve_pty(self, instrument: Served, line: LineSettings | None = None, on_reboot: Callable[[], None] | None = None) -> str:
+        """Be a serial device; returns its path. Everybody who opens it shares one line. Raises NoPseudoTerminals."""
+        path = PtyPath()
+        station = _Station(self.clock, instrument, line or LineSettings(), on_reboot)
+        self._stations.append(station)
+        station.plug_in(path)
+        return str(path.path)
 
-    async def _tick(self, instrument: Instrument) -> None:
+
+class _Station:
+    """One hosted instrument with its listener or its pseudo-terminal, and everybody connected to it."""
+
+    def __init__(self, clock: Clock, instrument: Served, line: LineSettings, on_reboot: Callable[[], None] | None) -> None:
+        self._clock, self._instrument, self._on_reboot = clock, instrument, on_reboot
+        self._cable = Cable(line, clock.now_ns())
+        self._loop = asyncio.get_running_loop()
+        self._sessions: set[Session] = set()
+        self._woken = self._closed = False
+        self._closing = contextlib.ExitStack()
+        self._after_end: Callable[[], object] = lambda: None
+        self._ticking = asyncio.create_task(self._tick())
+        if _speaks_unasked(instrument):
+            instrument.wake = self._wake
+
+    def listen(self, listener: socket.socket) -> None:
+        """Serve whoever connects."""
+        listener.setblocking(False)
+        self._closing.callback(listener.close)
+        self._closing.callback(self._loop.remove_reader, listener)
+        self._loop.add_reader(listener, self._accept, listener)
+
+    def plug_in(self, path: PtyPath) -> None:
+        """Serve whoever opens the path; after a hang-up the device comes back."""
+        self._closing.callback(path.remove)
+        self._after_end = lambda: self._loop.call_later(REPLUG_S, self._plug_again, path)
+        self._connect(path.plug_in())
+
+    async def close(self) -> None:
+        self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
+        self._closed = True
+        if _speaks_unasked(self._instrument):
+            self._instrument.wake = lambda: None
+        self._closing.close()
+        for session in tuple(self._sessions):
+            session.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connected, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:  # Out of descriptors: those who wait are served when some are free again.
+            self._loop.remove_reader(listener)
+            self._loop.call_later(_RETRY_S, self._accept_again, listener)
+            return
+        if len(self._sessions) < MOST_CLIENTS:
+            self._connect(SocketEnd(connected))
+        else:
+            connected.close()
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if not self._closed:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _plug_again(self, path: PtyPath) -> None:
+        if self._closed:
+            return
+        try:
+            self._connect(path.plug_in())
+        except NoPseudoTerminals:
+            self._after_end()
+
+    def _connect(self, end: End) -> None:
+        hosted = _hosted(self._instrument.connect(), self._clock)
+        self._sessions.add(Session(self._clock, hosted, end, self._cable.connection(), self._reboot, self._ended))
+
+    def _ended(self, session: Session) -> None:
+        self._sessions.discard(session)
+        if not self._closed:
+            self._after_end()
+
+    def _reboot(self) -> None:
+        if self._on_reboot is not None:
+            self._on_reboot()
+            self._wake()
+
+    def _wake(self) -> None:
+        # Soon and not now: an instrument calls this while it is being fed.
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._run_all)
+
+    def _run_all(self) -> None:
+        self._woken = False
+        for session in tuple(self._sessions):
+            session.run()
+
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            instrument.tick(self.clock.now_ns())
+            self._instrument.tick(self._clock.now_ns())
+            self._run_all()
 
 
-class _Connection:
-    """One client. Replies queue with the wall time at which they are due."""
+def _speaks_unasked(instrument: Served) -> TypeGuard[StreamInstrument]:
+    return hasattr(instrument, "wake")
 
-    def __init__(self, clock: Clock, port: ClientPort, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clock, self._port, self._reader, self._writer = clock, port, reader, writer
-        self._due_ns = 0
-        self._waiting: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue(_PENDING_REPLIES)
-        self._socket: socket.socket = writer.get_extra_info("socket")
 
-    async def run(self) -> None:
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sender = asyncio.ensure_future(self._send_when_due())
-        try:
-            try:
-                with contextlib.suppress(ConnectionError):
-                    await self._receive()
-            finally:
-                # Before the last answers are due: the instrument notices at once that nobody is there any more.
-                self._port.close()
-            await self._waiting.put(None)
-            await sender
-        finally:
-            sender.cancel()
-            self._writer.close()
-            with contextlib.suppress(ConnectionError):
-                await self._writer.wait_closed()
-
-    async def _receive(self) -> None:
-        while data := await self._reader.read(_CHUNK):
-            self._acknowledge_at_once()
-            now_ns = self._clock.now_ns()
-            reply = self._port.feed(data, now_ns)
-            self._due_ns = max(self._due_ns, now_ns) + self._clock.wall_ns(reply.busy_ns)
-            if not reply.data:
-                continue
-            if self._due_ns <= now_ns and self._waiting.empty():
-                self._writer.write(reply.data)
-                await self._writer.drain()
-            else:
-                await self._waiting.put((self._due_ns, reply.data))
-
-    def _acknowledge_at_once(self) -> None:
-        if hasattr(socket, "TCP_QUICKACK"):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-    async def _send_when_due(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while (item := await self._waiting.get()) is not None:
-                due_ns, data = item
-                await asyncio.sleep(max(due_ns - self._clock.now_ns(), 0) / 1e9)
-                self._writer.write(data)
-                await self._writer.drain()
+def _hosted(port: ClientPort | StreamPort, clock: Clock) -> HostedPort:
+    if hasattr(port, "take"):
+        return Stream(cast("StreamPort", port))
+    return Replies(cast("ClientPort", port), clock.wall_ns)

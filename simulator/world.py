@@ -16,6 +16,7 @@ from simulator.needles import Damage, Needles
 from simulator.physics.die import Die
 from simulator.physics.mtj import Floats, Junctions, cell_siemens
 from simulator.physics.wafer import DieIndex, Wafer
+from simulator.trigger import TriggerLines
 
 LEAKAGE_AMPS = 1e-13
 SMU_SETTLE_S = 1e-3
@@ -34,7 +35,8 @@ class SmuPoint(NamedTuple):
 
 
 class World:
-    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's converter lines."""
+    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's converter lines. trigger: the wires
+    between controller and SMU."""
 
     def __init__(self, wafer: Wafer) -> None:
         self.wafer = wafer
@@ -44,6 +46,7 @@ class World:
         self._rng = np.random.default_rng([self.seed, 4])
         lying = np.random.default_rng([self.seed, 5]).uniform(-200.0, 200.0, 2)
         self.needles = Needles(wafer, (150_000.0 + float(lying[0]), 150_000.0 + float(lying[1])), CONTACT_Z_UM)
+        self.trigger = TriggerLines()
         self.temperature_c = 25.0
         self._route = Route.NONE
         self._device: int | None = None
@@ -112,6 +115,15 @@ class World:
             amps = read_volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
         return self.board.seen(amps, averages, self._rng)
 
+    def read_devices_amps(self, devices: NDArray[np.integer], read_volts: float, averages: int) -> Floats:
+        """(devices,) A into the transimpedance stage of each device's column, like `read_kernel_amps`."""
+        amps = np.zeros(devices.size)
+        die = self._die()
+        if die is not None:
+            siemens = die.read_devices(devices, read_volts, averages, exposure_s(averages), self._rng)
+            amps = read_volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
+        return self.board.seen(amps, averages, self._rng, devices % self.geometry.columns)
+
     def vmm_amps(self, kernel: int, input_volts: Floats, drive_rows: bool) -> Floats:
         """(vectors, driven) V -> (vectors, sensed) A: all driven lines at once, currents summed per sensed line.
 
@@ -131,8 +143,11 @@ class World:
             amps = (across * siemens).sum(axis=1 if drive_rows else 2)
         return self.board.seen(amps, 1, self._rng)
 
-    def pulse(self, devices: NDArray[np.integer], volts: float, width_s: float) -> None:
-        """One pulse on each flat device number, in order; positive drives AP to P. Without contact nothing happens."""
+    def pulse(self, devices: NDArray[np.integer], volts: float | Floats, width_s: float) -> None:
+        """One pulse on each flat device number, in order; positive drives AP to P. Without contact nothing happens.
+
+        volts: of all, or (devices,) one each.
+        """
         die = self._die()
         if die is not None:
             die.pulse(devices, volts, width_s, self._rng)

@@ -21,24 +21,30 @@ def sim(
         Literal["real", "fast"] | None, typer.Option(help="fast: motion and settling take no time.", show_default=False)
     ] = None,
     smu: Annotated[Literal["keithley2450", "keithley2600"] | None, typer.Option(help="Which source meter.", show_default=False)] = None,
-    faults: Annotated[Path | None, typer.Option(help="A script of faults.", show_default=False)] = None,
+    baud: Annotated[
+        int | None, typer.Option(min=0, help="Speed of the crossbar's line, 0 for no limit; 921600 with a real clock.", show_default=False)
+    ] = None,
+    crossbar_pty: Annotated[bool, typer.Option("--crossbar-pty", help="The crossbar is a serial device, not a socket.")] = False,
+    faults: Annotated[Path | None, typer.Option(help="Faults on the lines, as in docs/faults.md.", show_default=False)] = None,
     write_lab: Annotated[Path | None, typer.Option(help="Write lab.toml here once every port listens.", show_default=False)] = None,
     port_base: Annotated[int | None, typer.Option(min=0, max=65_000, help="First port; 0 takes free ones.", show_default=False)] = None,
     cold: Annotated[bool, typer.Option("--cold", help="No wafer loaded, nothing aligned.")] = False,
 ) -> None:
     """The simulated lab on loopback sockets, until Ctrl-C or SIGTERM."""
-    given = {
+    values = {
         "--wafer-seed": wafer_seed,
         "--fab": fab,
         "--dies": dies,
         "--clock": clock,
         "--smu": smu,
+        "--baud": baud,
         "--faults": faults,
         "--write-lab": write_lab,
         "--port-base": port_base,
     }
-    flags = [part for flag, value in given.items() if value is not None for part in (flag, str(value))]
-    raise typer.Exit(run_forwarding([sys.executable, "-m", "simulator", *flags, *(["--cold"] if cold else [])]))
+    flags = [part for flag, value in values.items() if value is not None for part in (flag, str(value))]
+    flags += [flag for flag, given in (("--crossbar-pty", crossbar_pty), ("--cold", cold)) if given]
+    raise typer.Exit(run_forwarding([sys.executable, "-m", "simulator", *flags]))
 
 
 def run_forwarding(command: list[str]) -> int:

@@ -1,31 +1,41 @@
-"""The simulated crossbar controller: firmware_protocol on one side, the board on the other, no sockets and no clock.
+"""The simulated crossbar controller: firmware_protocol on one side, the board on the other, no sockets and no clock of its own.
 
 Rule 1: it refuses what the real firmware must refuse, whoever asks: limits, unarmed pulses, used pulse ids, stale sessions.
 Rule 2: silence of the session's owner while a path is closed or pulses are allowed isolates every junction.
+Rule 3: an answer goes to whoever asked; an event to where the owner of the session spoke last.
 """
 
-import zlib
 from collections.abc import Callable
 
-from firmware_protocol import codes, dictionary, messages
-from firmware_protocol.codes import Capability, DeviceState, SafeReason, Status
+from firmware_protocol import messages
+from firmware_protocol.codes import ALL_CAPABILITIES, DeviceState, EventCode, Opcode, SafeReason, Status
 from firmware_protocol.events import Execute, Role, Transmit
-from firmware_protocol.framing import Deframer, Received, Rejected, StopMarker
+from firmware_protocol.framing import Frame, Kind, Received, Rejected
 from firmware_protocol.limits import Limits
-from firmware_protocol.session import WINDOW, Endpoint
-from simulator.instruments import Reply, adc
-from simulator.instruments.crossbar_board import NO_DEVICE, BoardRefused, CrossbarBoard, Done
+from firmware_protocol.rules import rule_for
+from firmware_protocol.session import Endpoint
+from simulator.instruments import controller_identity as identity
+from simulator.instruments.calibration import Calibration
+from simulator.instruments.controller_operations import MILLISECOND_NS
+from simulator.instruments.controller_port import ControllerPort
+from simulator.instruments.controller_requests import BEGIN
+from simulator.instruments.controller_work import Asked, Begun, BoardWork
+from simulator.instruments.crossbar_board import CrossbarBoard
 from simulator.instruments.pulse_log import PulseLog
+from simulator.instruments.refused import BoardRefused
+from simulator.instruments.scanning import Scanning
 from simulator.world import World
 
-SERVED = Capability.DURABLE_PULSE_IDS
+BLOCKS_WAITING = 2
+"""Blocks of READ_DIE that may wait to be taken."""
 
 
 class Controller:
-    """One board with its firmware. boot_id: non-zero, another one at every start. Says itself that it is simulated.
+    """One board with its firmware; a StreamInstrument. boot_id: non-zero, another one at every start. Says itself that it is simulated.
 
     limits: what the board was built for. wall_ns: wall time that a busy time takes; under a fast clock none, and none must then
-    be credited to a host that says nothing. Not safe for threads: whoever hosts it calls from one at a time.
+    be credited to a host that says nothing. wake: called when something is due for a client that did not just speak.
+    Not safe for threads: whoever hosts it calls from one at a time.
     """
 
     def __init__(
@@ -38,27 +48,33 @@ class Controller:
         now_ns: int = 0,
         wall_ns: Callable[[int], int] = lambda busy_ns: busy_ns,
     ) -> None:
+        self.wake: Callable[[], None] = lambda: None
         self._wall_ns = wall_ns
         self._world = world
-        self._serial = serial
         self._built_in = limits or Limits()
-        self._last_pulse_id = 0
-        self._start(boot_id, now_ns)
+        self._dictionary = identity.describe(world.geometry, self._built_in, serial, world.seed)
+        self._calibration = Calibration(world.geometry)
+        self._ports: list[ControllerPort] = []
+        self._present: ControllerPort | None = None
+        self._start(boot_id, now_ns, PulseLog())
+        world.trigger.measured.listen(self._measured)
 
     def reboot(self, boot_id: int, now_ns: int) -> None:
-        """Power cycle: everything isolated, session and limits of the host forgotten; the last pulse id is kept."""
-        self._last_pulse_id = self._board.pulses.last
-        self._start(boot_id, now_ns)
+        """Power cycle: everything isolated, nothing remembered but the last pulse id and the calibration."""
+        self.tick(now_ns)
+        self._start(boot_id, now_ns, PulseLog(self._board.pulses.last))
+        for port in self._ports:
+            port.reset()
 
-    def _start(self, boot_id: int, now_ns: int) -> None:
+    def _start(self, boot_id: int, now_ns: int, pulses: PulseLog) -> None:
         if not 1 <= boot_id <= 0xFFFF:
             raise ValueError(f"boot_id is {boot_id}; the link carries 1 to 65535")
-        self._endpoint = Endpoint(Role.DEVICE, boot_id=boot_id, able=SERVED)
-        self._board = CrossbarBoard(self._world, self._built_in, PulseLog(self._last_pulse_id))
+        self._endpoint = Endpoint(Role.DEVICE, boot_id=boot_id, able=ALL_CAPABILITIES)
+        self._board = CrossbarBoard(self._world, self._built_in, pulses, self._calibration)
+        self._work = BoardWork(self._board, self, self._wall_ns, now_ns)
         self._booted_ns = now_ns
-        self._busy_until_ns = 0
         self._owner = 0
-        self._dictionary = dictionary.encode(self._describe())
+        self._listener: ControllerPort | None = None
 
     @property
     def state(self) -> DeviceState:
@@ -68,132 +84,150 @@ class Controller:
     def safe_reason(self) -> SafeReason:
         return self._board.safe_reason
 
-    def connect(self) -> "ControllerPort":
+    def connect(self) -> ControllerPort:
         """A new client. Changes nothing."""
-        return ControllerPort(self)
+        self._ports.append(ControllerPort(self))
+        return self._ports[-1]
 
     def tick(self, now_ns: int) -> None:
-        """The dead man. now_ns: wall time, monotonic. A command that still runs counts as having been heard."""
-        heard_ns = max(self._endpoint.heard_ns, self._busy_until_ns)
-        if self._board.dead_man_armed and now_ns - heard_ns >= self._board.limits.dead_man_ms * 1_000_000:
-            self._board.isolate(SafeReason.DEAD_MAN)
+        """Do what is due, the dead man's part above all. now_ns: wall time, monotonic."""
+        self._work.advance(now_ns, self._endpoint.heard_ns)
 
-    def receive(self, received: Received, now_ns: int) -> Reply:
+    def trigger(self, now_ns: int) -> None:
+        """An edge on the wire from the SMU."""
+        self._world.trigger.measured.edge(now_ns)
+
+    def _measured(self, now_ns: int) -> None:
+        running = self._work.running
+        if running is not None and isinstance(running.operation, Scanning):
+            running.operation.edge(now_ns)
+            self.wake()
+
+    # --- what the ports ask of it
+    def enter(self, port: ControllerPort, now_ns: int) -> None:
+        """A client speaks or listens: bring everything up to now. What others get until it leaves wakes the host."""
+        self._present = port
+        if not self._work.idle or self._board.dead_man_armed:
+            self.tick(now_ns)
+
+    def leave(self) -> None:
+        self._present = None
+
+    def forget(self, port: ControllerPort) -> None:
+        if port in self._ports:
+            self._ports.remove(port)
+
+    def next_ns(self, now_ns: int) -> int | None:
+        """When something is due next."""
+        return self._work.due_ns(now_ns, self._endpoint.heard_ns)
+
+    def receive(self, port: ControllerPort, received: Received, now_ns: int) -> None:
         """What one frame, or what was none, brings about."""
-        if isinstance(received, StopMarker):
-            return Reply(busy_ns=self._board.stop().busy_ns)
-        if isinstance(received, Rejected):
+        if isinstance(received, Frame):
+            self._frame(port, received, now_ns)
+        elif isinstance(received, Rejected):
             self._endpoint.counters.reject(received)
-            return Reply()
-        data, busy_ns = b"", 0
-        for event in self._endpoint.receive(received, now_ns):
-            if isinstance(event, Execute):
-                wire, took_ns = self._execute(event, now_ns)
-                data, busy_ns = data + wire, busy_ns + took_ns
-            elif isinstance(event, Transmit):
-                data += event.data
-        if wall_ns := self._wall_ns(busy_ns):
-            self._busy_until_ns = max(self._busy_until_ns, now_ns) + wall_ns
-        return Reply(data, busy_ns)
+        else:
+            self._work.stop(now_ns)
+        if not self._work.idle:
+            self.tick(now_ns)
 
-    def _execute(self, event: Execute, now_ns: int) -> tuple[bytes, int]:
+    # --- what the work has to say
+    def answer(self, asked: Asked, status: Status, payload: bytes) -> None:
+        self._send(asked.port, self._endpoint.respond(asked.frame, status, payload))
+
+    def _send(self, port: ControllerPort, wire: bytes) -> None:
+        port.answer(wire)
+        if port is not self._present:
+            self.wake()
+
+    def tell(self, begun: Begun, event: messages.EventMessage) -> None:
+        port = self._listener
+        if port is None:
+            return
+        wire = self._endpoint.event(begun.frame.seq, event, begun.frame.session)
+        port.event(wire, event.opcode is EventCode.BLOCK)
+        if port is not self._present:
+            self.wake()
+
+    def has_room(self) -> bool:
+        return self._listener is None or self._listener.blocks < BLOCKS_WAITING
+
+    # --- requests
+    def _frame(self, port: ControllerPort, frame: Frame, now_ns: int) -> None:
+        if frame.kind is Kind.REQUEST and frame.opcode != Opcode.HELLO and self._endpoint.owns(frame):
+            self._listener = port
+        for event in self._endpoint.receive(frame, now_ns):
+            if isinstance(event, Transmit):
+                self._send(port, event.data)
+            elif isinstance(event, Execute):
+                asked = Asked(port, event.frame, event.message, now_ns)
+                if rule_for(frame.opcode).ordered:
+                    self._work.ask(asked)
+                else:
+                    self._at_once(asked)
+
+    def _at_once(self, asked: Asked) -> None:
+        """What waits for nothing: HELLO, questions, the emergency stop."""
         try:
-            done = self._answer(event, now_ns)
+            answer = self._said(asked)
         except BoardRefused as error:
-            return self._endpoint.respond(event.frame, error.status, error.payload), 0
-        return self._endpoint.respond(event.frame, Status.OK, done.answer.encode()), done.busy_ns
+            self.answer(asked, error.status, error.payload)
+        else:
+            self.answer(asked, Status.OK, answer.encode())
 
-    def _answer(self, event: Execute, now_ns: int) -> Done:
-        message = event.message
+    def _said(self, asked: Asked) -> messages.Message:
+        message, uptime_ms = asked.message, (asked.at_ns - self._booted_ns) // MILLISECOND_NS & 0xFFFF_FFFF
+        if isinstance(message, messages.EmergencyStop):
+            self._work.stop(asked.at_ns)
+            return messages.Empty()
         if isinstance(message, messages.Hello):
-            return Done(self._hello(event.frame.session, now_ns))
+            self._welcome(asked)
+            return identity.welcome(self._board, self._endpoint, message, self._dictionary, uptime_ms)
         if isinstance(message, messages.GetDict):
-            return Done(self._get_dict(message))
+            return identity.chunk(self._dictionary, message)
         if isinstance(message, messages.GetStatus):
-            return Done(self._status(now_ns))
-        return self._board.execute(message)
+            running = self._work.running
+            return identity.status(self._board, self._endpoint, 0 if running is None else running.frame.opcode, uptime_ms)
+        if isinstance(message, messages.Operation):
+            return self._operation(message)
+        if isinstance(message, messages.Result):
+            latest = self._latest(message.of_session, message.of_seq)
+            return messages.ResultResponse(message.of_session, message.of_seq, message.part, latest.operation.result(message.part))
+        answer = BEGIN[type(message)](self._board, message)
+        assert isinstance(answer, messages.Message)
+        return answer
 
-    def _describe(self) -> dictionary.Dictionary:
-        return dictionary.Dictionary(
-            vendor="MTJ-HIL",
-            model="XB-32 (simulated)",
-            serial=self._serial,
-            firmware="sim-1.0.0",
-            protocol=dictionary.this_version(),
-            geometry=self._world.geometry,
-            limits=self._built_in,
-            adc_zero_code=adc.ZERO_CODE,
-            adc_code_pa=adc.CODE_PA,
-            origin=dictionary.Origin(simulated=True, seed=self._world.seed),
-            messages=dictionary.message_table(),
+    def _welcome(self, asked: Asked) -> None:
+        """A new session takes over; the same one again changes nothing."""
+        if asked.frame.session != self._owner:
+            operated = self._work.abandon(asked.at_ns)
+            if operated or self._board.state is DeviceState.ARMED:
+                # Nothing is driven between pulses, so this changes no output; the new owner has to arm for himself.
+                self._board.isolate(SafeReason.NEW_SESSION)
+        self._owner = asked.frame.session
+        self._listener = asked.port
+
+    def _latest(self, session: int, seq: int) -> Begun:
+        """The operation that was asked after. Raises BoardRefused unless it is the latest one."""
+        latest = self._work.latest
+        if latest is None or (latest.frame.session, latest.frame.seq) != (session, seq):
+            raise BoardRefused(Status.REFUSED_RANGE, seq, 0 if latest is None else latest.frame.seq)
+        return latest
+
+    def _operation(self, message: messages.Operation) -> messages.OperationResponse:
+        latest = self._work.latest
+        if latest is None or (message.of_session, message.of_seq) != (0, 0):
+            latest = self._latest(message.of_session, message.of_seq)
+        operation = latest.operation
+        return messages.OperationResponse(
+            of_session=latest.frame.session,
+            of_seq=latest.frame.seq,
+            of_opcode=latest.frame.opcode,
+            state=operation.state,
+            done=operation.done,
+            total=operation.total,
+            first_pulse_id=operation.first_pulse_id,
+            pulses=operation.pulses,
+            remaining_ms=operation.remaining_ms(),
         )
-
-    def _hello(self, session: int, now_ns: int) -> messages.HelloResponse:
-        if self._board.state is DeviceState.ARMED and session != self._owner:
-            # Nothing is driven between pulses, so this changes no output; the new owner has to arm for himself.
-            self._board.isolate(SafeReason.NEW_SESSION)
-        self._owner = session
-        geometry = self._world.geometry
-        return messages.HelloResponse(
-            protocol_major=codes.PROTOCOL_MAJOR,
-            protocol_minor=codes.PROTOCOL_MINOR,
-            window=WINDOW,
-            state=self._board.state,
-            max_payload=codes.MAX_PAYLOAD,
-            kernels=geometry.kernels,
-            rows=geometry.rows,
-            columns=geometry.columns,
-            adc_zero_code=adc.ZERO_CODE,
-            adc_code_pa=adc.CODE_PA,
-            dict_size=len(self._dictionary),
-            dict_crc32=zlib.crc32(self._dictionary),
-            limits_crc32=self._board.limits.crc32,
-            last_pulse_id=self._board.pulses.last,
-            uptime_ms=self._uptime_ms(now_ns),
-            capabilities=self._endpoint.capabilities & SERVED,
-            encoded_limits=self._board.limits.encode(),
-        )
-
-    def _get_dict(self, request: messages.GetDict) -> messages.DictChunk:
-        if request.offset > len(self._dictionary):
-            raise BoardRefused(Status.REFUSED_RANGE, request.offset, len(self._dictionary))
-        length = min(request.length, codes.MAX_PAYLOAD - messages.DictChunk.layout.size)
-        return messages.DictChunk(request.offset, self._dictionary[request.offset : request.offset + length])
-
-    def _status(self, now_ns: int) -> messages.StatusResponse:
-        board = self._board
-        return messages.StatusResponse(
-            state=board.state,
-            route=board.route,
-            safe_reason=board.safe_reason,
-            operation=0,
-            device=NO_DEVICE if board.device is None else board.device,
-            session=self._endpoint.session,
-            last_pulse_id=board.pulses.last,
-            pulses=board.pulses.total,
-            reads=board.reads,
-            rejected_frames=sum(self._endpoint.counters.rejected.values()),
-            limits_crc32=board.limits.crc32,
-            uptime_ms=self._uptime_ms(now_ns),
-        )
-
-    def _uptime_ms(self, now_ns: int) -> int:
-        return (now_ns - self._booted_ns) // 1_000_000 & 0xFFFF_FFFF
-
-
-class ControllerPort:
-    """One client's byte stream to the board. Several clients share the one session; only its owner is obeyed."""
-
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-        self._deframer = Deframer()
-
-    def feed(self, data: bytes, now_ns: int) -> Reply:
-        """Take bytes in any split; what they complete is executed at once, in order."""
-        self._controller.tick(now_ns)
-        replies = [self._controller.receive(received, now_ns) for received in self._deframer.feed(data)]
-        return Reply(b"".join(reply.data for reply in replies), sum(reply.busy_ns for reply in replies))
-
-    def close(self) -> None:
-        """The client is gone. Changes no output: that is the dead man's business."""
-        self._deframer = Deframer()

@@ -1,9 +1,11 @@
-"""What the board remembers of pulses. Rule: an id at or below the last executed one is never executed.
+"""What the board remembers of pulses. Rule: an id at or below the last one set aside is never executed.
 
-`last` lies in non-volatile memory; what became of single ids only in RAM, and only of the last few commands.
+`last` lies in non-volatile memory and is written before the first pulse of a command; what became of single ids lies in RAM only,
+and only of the last few commands.
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 from firmware_protocol.codes import PulseOutcome
 
@@ -11,29 +13,54 @@ COMMANDS_KEPT = 64
 MAX_ID = 0xFFFF_FFFF
 
 
+@dataclass
+class PulseRecord:
+    """Ids first to first + count - 1 of one command, of which the first `executed` were given. running: more may come."""
+
+    first: int
+    count: int
+    executed: int = 0
+    running: bool = True
+
+    def outcome(self, pulse_id: int) -> PulseOutcome:
+        if pulse_id - self.first < self.executed:
+            return PulseOutcome.EXECUTED
+        return PulseOutcome.NEVER_SEEN if self.running else PulseOutcome.REFUSED
+
+
 class PulseLog:
-    """last: highest id executed on this board. total: pulses since it started."""
+    """last: highest id that was, or may have been, executed on this board. total: pulses since it started."""
 
     def __init__(self, last: int = 0) -> None:
         self.last = last
         self.total = 0
-        self._commands: deque[tuple[int, bytes]] = deque(maxlen=COMMANDS_KEPT)
+        self._forgotten = last
+        self._records: deque[PulseRecord] = deque()
 
     def accepts(self, first: int, count: int) -> bool:
         return self.last < first and first + count - 1 <= MAX_ID
 
-    def record(self, first: int, outcomes: bytes) -> None:
-        """Outcomes of one command, a PulseOutcome per item."""
-        self._commands.append((first, outcomes))
-        self.last = first + len(outcomes) - 1
-        self.total += outcomes.count(PulseOutcome.EXECUTED)
+    def begin(self, first: int, count: int) -> PulseRecord:
+        """Set ids aside for a command. Raises nothing: `accepts` was asked."""
+        self.last = first + count - 1
+        self._records.append(PulseRecord(first, count))
+        if len(self._records) > COMMANDS_KEPT:
+            dropped = self._records.popleft()
+            self._forgotten = dropped.first + dropped.count - 1
+        return self._records[-1]
+
+    def given(self, record: PulseRecord, count: int) -> None:
+        """The next `count` ids of a command have been pulsed."""
+        record.executed += count
+        self.total += count
 
     def outcome(self, pulse_id: int) -> PulseOutcome:
-        """NEVER_SEEN above the last id, and for one that was skipped; LOST when it is too long ago to know."""
+        """NEVER_SEEN above the last id, for one that was skipped and for one still to come; LOST when it is too long ago to know."""
         if pulse_id > self.last:
             return PulseOutcome.NEVER_SEEN
-        for first, outcomes in self._commands:
-            if first <= pulse_id < first + len(outcomes):
-                return PulseOutcome(outcomes[pulse_id - first])
-        oldest = self._commands[0][0] if self._commands else self.last + 1
-        return PulseOutcome.LOST if pulse_id < oldest else PulseOutcome.NEVER_SEEN
+        if pulse_id <= self._forgotten:
+            return PulseOutcome.LOST
+        for record in self._records:
+            if record.first <= pulse_id < record.first + record.count:
+                return record.outcome(pulse_id)
+        return PulseOutcome.NEVER_SEEN

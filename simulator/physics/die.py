@@ -69,10 +69,19 @@ class Die:
 
         cell_volts: a number or (rows, columns). exposure_s: how long each junction is biased in all.
         """
-        junctions, state_p = self.junctions[kernel], self.state_p[kernel]
+        return self._read((kernel,), cell_volts, averages, exposure_s, rng)
+
+    def read_devices(
+        self, devices: NDArray[np.integer], cell_volts: float, averages: int, exposure_s: float, rng: np.random.Generator
+    ) -> Floats:
+        """Like `read`, of flat device numbers: (devices,) S. One named twice is read twice, and disturbed as if once."""
+        return self._read(np.unravel_index(devices, self.geometry.shape), cell_volts, averages, exposure_s, rng)
+
+    def _read(self, where: Where, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
+        junctions, state_p = self.junctions[where], self.state_p[where]
         siemens, junction_volts = cell_siemens(junctions, state_p, cell_volts, self.law, self.temperature_c)
-        noise = self._noise(kernel, siemens.shape, averages, rng)
-        self._stress((kernel,), junctions, junction_volts, exposure_s, rng)
+        noise = self._noise(where, siemens.shape, averages, rng)
+        self._stress(where, junctions, junction_volts, exposure_s, rng)
         return siemens * noise
 
     def multiply(self, kernel: int, cell_volts: Floats, exposure_s: float, rng: np.random.Generator) -> Floats:
@@ -82,30 +91,34 @@ class Die:
         """
         junctions = self.junctions[kernel]
         siemens, junction_volts = cell_siemens(junctions, self.state_p[kernel], cell_volts, self.law, self.temperature_c)
-        noisy = siemens * self._noise(kernel, siemens.shape, 1, rng)
+        noisy = siemens * self._noise((kernel,), siemens.shape, 1, rng)
         for extreme in (junction_volts.max(axis=0), junction_volts.min(axis=0)):
             self._stress((kernel,), junctions, extreme, exposure_s * len(cell_volts), rng)
         return noisy
 
-    def _noise(self, kernel: int, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
-        """Factor of `shape`, whose last two axes are rows and columns."""
-        relative = np.where(self.state_p[kernel], self.fab.read_noise_p, self.fab.read_noise_ap) / np.sqrt(averages)
+    def _noise(self, where: Where, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
+        """Factor of `shape`, whose last axes are those of `where`."""
+        relative = np.where(self.state_p[where], self.fab.read_noise_p, self.fab.read_noise_ap) / np.sqrt(averages)
         factor = 1.0 + relative * rng.standard_normal(shape)
-        telegraph = self._telegraph[kernel]
+        telegraph = self._telegraph[where]
         if telegraph.any():
             factor += telegraph * (rng.binomial(averages, 0.5, shape) / averages - 0.5)
         return factor
 
-    def pulse(self, devices: NDArray[np.integer], cell_volts: float, width_s: float, rng: np.random.Generator) -> None:
-        """One rectangular pulse on each of the flat device numbers, in order; a device named twice is pulsed twice."""
+    def pulse(self, devices: NDArray[np.integer], cell_volts: Floats | float, width_s: float, rng: np.random.Generator) -> None:
+        """One rectangular pulse on each of the flat device numbers, in order; a device named twice is pulsed twice.
+
+        cell_volts: of all, or (devices,) one each.
+        """
         rest = np.asarray(devices, dtype=np.int64)
+        volts = np.broadcast_to(np.asarray(cell_volts, dtype=np.float64), rest.shape)
         while rest.size:
             _, first = np.unique(rest, return_index=True)
             where = np.unravel_index(rest[first], self.geometry.shape)
             junctions = self.junctions[where]
-            junction_volts = cell_siemens(junctions, self.state_p[where], cell_volts, self.law, self.temperature_c)[1]
+            junction_volts = cell_siemens(junctions, self.state_p[where], volts[first], self.law, self.temperature_c)[1]
             self._stress(where, junctions, junction_volts, width_s, rng)
-            rest = np.delete(rest, first)
+            rest, volts = np.delete(rest, first), np.delete(volts, first)
 
     def _stress(self, where: Where, junctions: Junctions, junction_volts: Floats, width_s: float, rng: np.random.Generator) -> None:
         """Reverse and break what this voltage and time reverse and break. `junctions` is what `where` selects."""

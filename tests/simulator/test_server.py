@@ -4,47 +4,14 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import pytest
 
 from simulator.clock import Clock
-from simulator.instruments import Reply
 from simulator.instruments.keithley2450 import Keithley2450
 from simulator.server import HOST, Host, PortTaken
+from tests.simulator.parrots import BUSY_NS, Parrot, until
 from tests.simulator.worlds import touching
-
-BUSY_NS = 150_000_000
-
-
-@dataclass
-class Parrot:
-    """An instrument that repeats what it hears; `slow` takes its time, `big` says a great deal."""
-
-    ticks: int = 0
-    open_ports: int = 0
-    heard: list[bytes] = field(default_factory=list)
-
-    def connect(self) -> "ParrotPort":
-        self.open_ports += 1
-        return ParrotPort(self)
-
-    def tick(self, now_ns: int) -> None:
-        self.ticks += 1
-
-
-@dataclass
-class ParrotPort:
-    parrot: Parrot
-
-    def feed(self, data: bytes, now_ns: int) -> Reply:
-        self.parrot.heard.append(data)
-        if data == b"big":
-            return Reply(b"x" * 8_000_000)
-        return Reply(data, BUSY_NS if b"slow" in data else 0)
-
-    def close(self) -> None:
-        self.parrot.open_ports -= 1
 
 
 def serving(clock: Clock, scenario: Callable[[Parrot, int], Awaitable[None]]) -> Parrot:
@@ -64,11 +31,6 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: 
     writer.write(text)
     assert await reader.readexactly(len(text)) == text
     return time.monotonic() - started
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 def test_the_real_clock_waits_and_the_fast_one_does_not() -> None:

@@ -226,3 +226,44 @@ def test_a_warmer_chuck_lowers_the_ratio_of_the_states() -> None:
     cold = made.read_kernel_amps(0, 0.1, 1000).mean()
     made.temperature_c = 85.0
     assert made.read_kernel_amps(0, 0.1, 1000).mean() > 1.01 * cold
+
+
+def test_single_junctions_read_as_they_do_in_their_kernel() -> None:
+    made = touching("clean")
+    devices = np.array([19_999, 0, 3 * 625 + 26])
+    whole = np.array([made.read_kernel_amps(kernel, 0.1, 1000) for kernel in range(32)]).ravel()
+    single = made.read_devices_amps(devices, 0.1, 1000)
+    assert single == pytest.approx(whole[devices], rel=0.01)
+    made.lift()
+    assert np.abs(made.read_devices_amps(devices, 0.1, 16)).max() < 1e-6
+
+
+def test_a_voltage_for_each_pulse_drives_each_its_own_way() -> None:
+    made = touching("clean")
+    die = made.wafer.die((0, 0))
+    die.state_p[0] = False
+    die.state_p[0, 0, :2] = True
+    for _ in range(3):
+        made.pulse(np.array([0, 1, 2, 3]), np.array([-1.0, 1.0, 1.0, -1.0]), 1e-6)
+    assert list(die.state_p[0, 0, :4]) == [False, True, True, False]
+
+
+def test_pulses_on_one_junction_keep_their_order_and_their_voltages() -> None:
+    made = touching("clean")
+    die = made.wafer.die((0, 0))
+    made.pulse(np.array([5, 5, 5]), np.array([1.0, -1.0, 1.0]), 1e-6)
+    assert die.state_p[0].flat[5]
+    made.pulse(np.array([5, 5, 5]), np.array([-1.0, 1.0, -1.0]), 1e-6)
+    assert not die.state_p[0].flat[5]
+
+
+def test_an_edge_on_a_trigger_line_is_heard_by_all_who_still_listen() -> None:
+    line = world().trigger.ready
+    heard: list[tuple[str, int]] = []
+    stop = line.listen(lambda now_ns: heard.append(("first", now_ns)))
+    line.listen(lambda now_ns: heard.append(("second", now_ns)))
+    line.edge(7)
+    stop()
+    line.edge(8)
+    assert heard == [("first", 7), ("second", 7), ("second", 8)]
+    assert line.edges == 2
