@@ -53,3 +53,9 @@ def _codes(layout: str) -> Iterator[tuple[int, str]]:
         count = int(digits or 1)
         yield from [(count, character)] if character in "sx" else [(1, character)] * count
         digits = ""
+
+
+def reserved_bytes(message: type[Message]) -> tuple[int, ...]:
+    """Offsets of the bytes that must be 0."""
+    held = {offset for field in fields_of(message) for offset in range(field.offset, field.offset + field.width)}
+    return tuple(offset for offset in range(message.layout.size) if offset not in held)

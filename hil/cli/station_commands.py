@@ -10,13 +10,35 @@ from hil.cli.options import AT, AsJson, Lab, Token, Url, connect
 from hil.cli.output import aligned, emit
 from hil.model.lab import load_lab
 
+DEFAULT_BAUD = 921_600
 Directly = Annotated[
     Path | None, typer.Option("--lab", help="Go to the instruments of this lab.toml directly, without a service.", show_default=False)
 ]
 
 
-def check(lab: Lab = Path("lab.toml"), as_json: AsJson = False) -> None:
-    """Connect to every instrument and identify it; changes nothing. Exit code 1 if one fails."""
+def check(
+    lab: Lab = Path("lab.toml"),
+    conformance: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Prove the protocol's rules on the controller at this address instead.", show_default=False),
+    ] = None,
+    baud: Annotated[int, typer.Option(min=1, help="With --conformance: of a serial line.")] = DEFAULT_BAUD,
+    read: Annotated[bool, typer.Option("--read", help="With --conformance: junctions may be read at 1 mV.")] = False,
+    with_path: Annotated[
+        bool, typer.Option("--with-path", help="With --conformance: the contact pads may be connected; the SMU is off.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --conformance: although the board is not at rest.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Connect to every instrument and identify it; changes nothing. Exit code 1 if one fails.
+
+    With --conformance ADDRESS: a verdict for each rule of the protocol, in about 20 s; the board is left safe.
+    """
+    if conformance is not None:
+        from hil.cli.conformance import prove
+
+        prove(conformance, baud, read=read, with_path=with_path, force=force, as_json=as_json)
+        return
     from hil.station.emergency import check_lab
 
     results = check_lab(load_lab(lab))
