@@ -5,23 +5,25 @@ Rule 2: a refusal becomes an error that names the request, the value and the lim
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from drivers.board_link import BoardLink
-from drivers.errors import DriverError, EmergencyStopped, LinkTimeout, OverLimit, ProtocolError, Refused, WrongInstrument
+from drivers.errors import Busy, DriverError, EmergencyStopped, LinkTimeout, OverLimit, ProtocolError, Refused, WrongInstrument
 from drivers.links.serial import open_byte_link
 from firmware_protocol import dictionary
-from firmware_protocol.codes import Status
+from firmware_protocol.codes import Capability, Opcode, Status
 from firmware_protocol.dictionary import Dictionary, DictionaryError
 from firmware_protocol.events import Role
 from firmware_protocol.framing import Frame, RejectReason
-from firmware_protocol.messages import DictChunk, GetDict, Hello, HelloResponse, Malformed, Message, Refusal, Request
-from firmware_protocol.questions import Timing
+from firmware_protocol.messages import Accepted, DictChunk, GetDict, Hello, HelloResponse, Malformed, Message, Refusal, Request
+from firmware_protocol.questions import MILLISECOND_NS, Timing
 from firmware_protocol.session import Endpoint
 
 GREETING_S = 3.0
 CHUNK_BYTES = 1024
+LONGEST_FRAME_BYTES = 2073
+BITS_PER_BYTE = 10
 _ATTEMPTS = 4
 
 
@@ -36,24 +38,44 @@ class Denied(Refused):
 
 @dataclass(frozen=True)
 class Greeting:
-    """What HELLO and the dictionary said. missing: opcodes of this protocol that the firmware lacks."""
+    """What HELLO and the dictionary said. missing: opcodes of this protocol that the firmware lacks. capabilities: granted."""
 
     hello: HelloResponse
     dictionary: Dictionary
     missing: frozenset[int]
     boot_id: int
+    capabilities: Capability
 
 
-def open_link(address: str, baud: int, session: int, timeout_s: float, *, force: bool = False) -> BoardLink:
+def open_link(address: str, baud: int, session: int, timeout_s: float) -> BoardLink:
     """Raises ConnectFailed. Says nothing yet."""
-    port = open_byte_link(address, baud, force=force)
-    timing = Timing(give_up_ns=round(timeout_s * 1e9))
+    port = open_byte_link(address, baud)
+    # A long request and a long answer must have had time to travel before anything is said again: what is then sent twice
+    # makes a slow line slower.
+    travel_ns = round(2 * LONGEST_FRAME_BYTES * BITS_PER_BYTE / baud * 1e9)
+    usual = Timing()
+    timing = Timing(max(usual.first_rto_ns, travel_ns), max(usual.min_rto_ns, travel_ns), give_up_ns=round(timeout_s * 1e9))
     return BoardLink(port, Endpoint(Role.HOST, session=session, timing=timing), timeout_s)
+
+
+def open_safety_link(address: str, baud: int, session: int, timeout_s: float) -> BoardLink:
+    """A line that no lock keeps out. Everything is said again every 50 ms: of a device that a driver has open, each byte
+    of an answer goes to one of two readers, until the driver stands aside. Raises ConnectFailed. Says nothing yet."""
+    port = open_byte_link(address, baud, force=True)
+    again_ns = 50 * MILLISECOND_NS
+    timing = Timing(first_rto_ns=again_ns, min_rto_ns=again_ns, max_rto_ns=again_ns, give_up_ns=round(timeout_s * 1e9))
+    return BoardLink(port, Endpoint(Role.HOST, session=session, timing=timing), timeout_s, stands_aside=False)
 
 
 def ask(link: BoardLink, message: Request, device_s: float = 0.0) -> Message:
     """The answer of `message`'s response type. Raises Denied, OverLimit, EmergencyStopped, ProtocolError, LinkError."""
     return understand(link.address, message, link.ask(message, device_s))
+
+
+def ask_all(link: BoardLink, messages: Sequence[Request], device_s: float = 0.0) -> list[Message]:
+    """Answers in order, as many questions under way at once as the board allows. device_s: of each. Raises like `ask`."""
+    frames = link.ask_all(messages, device_s)
+    return [understand(link.address, message, frame) for message, frame in zip(messages, frames, strict=True)]
 
 
 def fitting(build: Callable[[], Request]) -> Request:
@@ -70,8 +92,10 @@ def understand(address: str, message: Request, frame: Frame) -> Message:
     """What a frame says in answer to `message`. Raises like `ask`."""
     name = message.opcode.name
     try:
-        if frame.status == Status.OK:
+        if frame.status == (Status.ACCEPTED if message.response is Accepted else Status.OK):
             return message.response.decode(frame.payload)
+        if frame.status in (Status.OK, Status.ACCEPTED):
+            raise ProtocolError(f"{address}: {name} was answered with status {frame.status}; the firmware is damaged")
         refusal = Refusal.decode(frame.payload)
     except Malformed as error:
         raise ProtocolError(f"{address}: the answer to {name} is garbled: {error}") from error
@@ -84,6 +108,9 @@ def _error(what: str, status: int, refusal: Refusal) -> DriverError:
         return OverLimit(f"{what} refused by the controller: {numbers} (uV, ns or count); lower it")
     if status == Status.REFUSED_ESTOP:
         return EmergencyStopped(f"{what} refused: the emergency stop is latched; find out why, then reset it")
+    if status == Status.BUSY:
+        running = {int(opcode.value): opcode.name for opcode in Opcode}.get(refusal.value, f"operation {refusal.value}")
+        return Busy(f"{what} refused: the controller is busy with {running} for another {refusal.limit} ms; wait, or abort it")
     if status >= Status.FAULT_INTERNAL:
         return ProtocolError(f"{what}: the controller reports an internal fault ({numbers}); restart it")
     known = {int(known.value): known.name for known in Status}
@@ -105,7 +132,7 @@ def greet(link: BoardLink, nonces: Callable[[], int], timeout_s: float) -> Greet
     except DictionaryError as error:
         raise WrongInstrument(f"{link.address}: {error}; update the firmware or this software") from error
     _check_agreement(link.address, hello, found)
-    return Greeting(hello, found, missing, boot_id)
+    return Greeting(hello, found, missing, boot_id, link.endpoint.capabilities)
 
 
 def say_hello(link: BoardLink, nonces: Callable[[], int], timeout_s: float) -> tuple[HelloResponse, int]:

@@ -1,6 +1,7 @@
 """The controller for those who must not wait for its driver: making safe, and looking without touching.
 
-Rule 1: making safe needs no lock file and has short deadlines; what cannot be verified is said to be unverified.
+Rule 1: making safe needs no lock file and has short deadlines; what cannot be verified is said to be unverified. On a device
+that a driver has open the answers may be read by that driver; it sees whose they are and stands aside, and all is said again.
 Rule 2: looking says only what every session may ask, so that the session at work stays what it is, and keeps off a
 serial device that another process has open: two readers would take each other's bytes.
 """
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from drivers.board_link import BoardLink
-from drivers.board_talk import GREETING_S, ask, fetch_dictionary, open_link, say_hello
+from drivers.board_talk import GREETING_S, ask, fetch_dictionary, open_link, open_safety_link, say_hello
 from drivers.errors import LinkTimeout, OutputMayBeOn, ProtocolError, WrongInstrument
 from drivers.protocols import ControllerStatus, Identity
 from firmware_protocol import dictionary
@@ -141,4 +142,4 @@ class SafetyLine:
 
 def open_crossbar_for_safety(address: str, baud: int = 921_600, timeout_s: float = SAFETY_TIMEOUT_S) -> SafetyLine:
     """Connect without the lock file and without a session. Raises ConnectFailed."""
-    return SafetyLine(open_link(address, baud, secrets.randbelow(0xFFFF) + 1, timeout_s, force=True))
+    return SafetyLine(open_safety_link(address, baud, secrets.randbelow(0xFFFF) + 1, timeout_s))

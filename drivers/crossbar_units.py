@@ -53,3 +53,21 @@ def to_amps(codes: bytes, zero_code: int, code_pa: int) -> tuple[NDArray[np.floa
     amps = (wire.astype(np.float64) - zero_code) * (code_pa * 1e-12)
     amps[wire >= CODE_MASKED] = np.nan
     return amps, wire == CODE_SATURATED
+
+
+def to_codes(amps: NDArray[np.float64], zero_code: int, code_pa: int) -> NDArray[np.uint16]:
+    """Reading codes of currents, "<u2"; NaN becomes CODE_MASKED. Raises OverLimit for what the converter cannot show."""
+    codes = np.rint(amps / (code_pa * 1e-12)) + zero_code
+    wanted = codes[~np.isnan(amps)]
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() < CODE_MASKED):
+        least, most = -zero_code * code_pa * 1e-12, (CODE_MASKED - 1 - zero_code) * code_pa * 1e-12
+        raise OverLimit(f"crossbar: a target is beyond what the converter shows, {least:.4g} A to {most:.4g} A")
+    return np.where(np.isnan(amps), CODE_MASKED, codes).astype("<u2")
+
+
+def to_steps(amps: float, code_pa: int) -> int:
+    """A difference of currents in the converter's steps. Raises Refused for what is no tolerance."""
+    steps = _rounded(amps, 1e12 / code_pa, "tolerance", "A")
+    if not 0 <= steps <= 0xFFFF:
+        raise Refused(f"crossbar: a tolerance of {amps} A is {steps} steps of the converter; 0 to 65535 are possible")
+    return steps

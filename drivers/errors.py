@@ -11,6 +11,8 @@ DriverError
     OverLimit          a value beyond a limit, of ours or of the instrument
     MotionRefused      a move that the present state does not allow
     EmergencyStopped   latched; someone has to clear it
+    Busy               a long operation runs; wait for its end, or abort it
+    NotSent            it never left this computer
   ComplianceTripped    the SMU limited; the reading is not to be trusted
   OutcomeUnknown       a pulse may or may not have been applied; read back, never repeat
   OutputMayBeOn        output off was sent but could not be verified
@@ -61,6 +63,14 @@ class MotionRefused(Refused):
 
 class EmergencyStopped(Refused):
     """The emergency stop is latched."""
+
+
+class Busy(Refused):
+    """A long operation runs."""
+
+
+class NotSent(Refused):
+    """An emergency stop, or giving up, came before it was sent: nothing happened."""
 
 
 class ComplianceTripped(DriverError):

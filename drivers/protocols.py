@@ -4,13 +4,25 @@ Every method may raise drivers.errors.DriverError. `close` never changes an outp
 because of what they find, only when they cannot verify that the instrument is safe.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.board_values import (
+    Calibration,
+    DieReading,
+    JunctionReadings,
+    OuterProductOutcome,
+    ScanReading,
+    WearCounts,
+    WriteVerifyReading,
+    WriteVerifySettings,
+)
+from firmware_protocol.codes import Capability
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
 
@@ -29,13 +41,32 @@ class Identity:
 
 @dataclass(frozen=True)
 class WireCounts:
-    """What went over one wire since it was opened. Units are the wire's own: frames, SCPI messages, prober commands."""
+    """What went over one wire since it was opened. Units are the wire's own: frames, SCPI messages, prober commands.
+
+    errors: all that came and was of no use. late: answers that nobody waited for. naks: requests refused as out of sequence.
+    timeouts: times an answer was overdue. reconnects: connections beyond the first. rejected: by reason, "crc" and so on.
+    """
 
     unit: str
     sent: int
     received: int
     errors: int = 0
     retransmitted: int = 0
+    late: int = 0
+    naks: int = 0
+    timeouts: int = 0
+    reconnects: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def __add__(self, later: "WireCounts") -> "WireCounts":
+        """Both connections of one wire together; the second is a reconnect."""
+        numbers = {name: getattr(self, name) + getattr(later, name) for name in _COUNTED}
+        reasons = self.rejected.keys() | later.rejected.keys()
+        rejected = {reason: self.rejected.get(reason, 0) + later.rejected.get(reason, 0) for reason in sorted(reasons)}
+        return WireCounts(later.unit, **numbers, reconnects=self.reconnects + later.reconnects + 1, rejected=rejected)
+
+
+_COUNTED = ("sent", "received", "errors", "retransmitted", "late", "naks", "timeouts")
 
 
 @dataclass(frozen=True)
@@ -98,15 +129,23 @@ class SmuReading:
     in_compliance: bool
 
 
+_NONE_GRANTED = Capability(0)
+
+
 @dataclass(frozen=True)
 class ControllerInfo:
-    """From HELLO and the dictionary. origin: {"simulated": bool, "seed": int | None}."""
+    """From HELLO and the dictionary. origin: {"simulated": bool, "seed": int | None}. capabilities: granted in this session.
+
+    low_latency: whether the port hands on bytes as they come; None where it has no such mode.
+    """
 
     identity: Identity
     geometry: Geometry
     limits: Limits
     origin: Mapping[str, object]
     boot_id: int
+    capabilities: Capability = _NONE_GRANTED
+    low_latency: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +238,18 @@ class SourceMeter(Protocol):
     def close(self) -> None: ...
 
 
+class Scan(Protocol):
+    """A triggered scan under way."""
+
+    def progress(self) -> Iterator[tuple[int, int]]:
+        """(steps measured, steps in all) until it is over."""
+        ...
+
+    def result(self) -> ScanReading:
+        """Waits for the end."""
+        ...
+
+
 class CrossbarController(Protocol):
     def identify(self) -> Identity: ...
     def info(self) -> ControllerInfo: ...
@@ -222,6 +273,48 @@ class CrossbarController(Protocol):
         """(vectors, lines driven) V in, (vectors, lines sensed) A out; NaN where the ADC saturated."""
         ...
 
+    def vmm_blocks(self, first_kernel: int, input_volts: NDArray[np.float64], direction: str = "rows") -> NDArray[np.float64]:
+        """(vectors, blocks, lines driven) V in, a kernel per block; (vectors, blocks, lines sensed) A out."""
+        ...
+
+    def read_die(self, read_volts: float, averages: int = 1, first_kernel: int = 0, kernels: int | None = None) -> DieReading: ...
+    def stream_die(
+        self, read_volts: float, averages: int = 1, first_kernel: int = 0, kernels: int | None = None
+    ) -> Iterator[tuple[int, KernelReading]]:
+        """Kernel by kernel as they come, each once, not always in order."""
+        ...
+
+    def read_junctions(self, junctions: Sequence[tuple[int, int, int]], read_volts: float, averages: int = 1) -> JunctionReadings: ...
+    def write_verify(self, kernel: int, targets_amps: NDArray[np.float64], settings: WriteVerifySettings) -> WriteVerifyReading:
+        """The board reads, pulses and reads again by itself. targets_amps: (rows, columns), NaN leaves a junction alone."""
+        ...
+
+    def outer_product(
+        self, kernel: int, row_counts: NDArray[np.integer], column_counts: NDArray[np.integer], pulse_volts: float, pulse_s: float
+    ) -> OuterProductOutcome:
+        """Junction (r, c) gets |row_counts[r] * column_counts[c]| pulses of the sign of the product."""
+        ...
+
+    def pulse_outcomes(self, first_id: int, count: int) -> list[str]:
+        """What became of the ids of one command of an earlier session: "executed", "refused", "unknown"."""
+        ...
+
+    def scan(
+        self,
+        first: tuple[int, int, int],
+        count: int,
+        *,
+        settle_s: float,
+        step_timeout_s: float,
+        sentinel: tuple[int, int, int] | None = None,
+        sentinel_every: int = 0,
+    ) -> AbstractContextManager[Scan]:
+        """Junction after junction to the SMU, stepped by trigger lines; ends isolated."""
+        ...
+
+    def wear(self, kernel: int) -> WearCounts: ...
+    def calibration(self, table: str) -> Calibration: ...
+    def set_calibration(self, calibration: Calibration, replaces: int) -> Calibration: ...
     def emergency_stop(self) -> None:
         """16 zero bytes and ESTOP, ahead of anything queued."""
         ...

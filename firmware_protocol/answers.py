@@ -4,7 +4,6 @@ The cache of answers is at least as long as the window. Were it shorter, a reque
 of it while its sender still waits, and neither end would ever move again.
 """
 
-from collections import OrderedDict
 from enum import Enum, auto
 
 SEQ_MODULUS = 1 << 16
@@ -29,7 +28,7 @@ class Answers:
         if not 1 <= window <= cache:
             raise ValueError(f"a cache of {cache} answers is shorter than the window of {window}; the link would stand still")
         self._cache_size = cache
-        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._cache: dict[int, bytes] = {}
         self._refused_gap = False
         self.expected = 1
 
@@ -45,6 +44,7 @@ class Answers:
         if ahead == 0:
             self.expected = (seq + 1) % SEQ_MODULUS
             self._refused_gap = False
+            self._cache.pop((seq - self._cache_size) % SEQ_MODULUS, None)
             return Place.NEW
         if ahead < _HALF:
             first, self._refused_gap = not self._refused_gap, True
@@ -52,9 +52,9 @@ class Answers:
         return Place.AGAIN if seq in self._cache else Place.STALE
 
     def remember(self, seq: int, wire: bytes) -> None:
-        self._cache[seq] = wire
-        while len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
+        """The last numbers are kept, in whatever order they were answered: what waits is answered after what is refused at once."""
+        if (self.expected - seq) % SEQ_MODULUS <= self._cache_size:
+            self._cache[seq] = wire
 
     def recall(self, seq: int) -> bytes:
         """Raises KeyError unless `place` said AGAIN."""

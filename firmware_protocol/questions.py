@@ -6,6 +6,7 @@ Rule 2: nothing is sent again after a reboot, a lost session or its deadline: it
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_protocol.answers import SEQ_MODULUS
 
@@ -25,15 +26,14 @@ class Timing:
     give_up_ns: int = 5000 * MILLISECOND_NS
 
 
-@dataclass(frozen=True)
-class Ticket:
+class Ticket(NamedTuple):
     """What an answer must quote to belong to a request."""
 
     opcode: int
     seq: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Waiting:
     """One request without an answer. extra_ns: how long the device may take for it, beyond the line."""
 
@@ -57,6 +57,8 @@ class Questions:
         self._next_seq = 1
         self._next_tag = 1
         self._timer_ns = 0
+        self._extra_ns = 0
+        """Sum over what waits."""
         self._rtt = RoundTrip(timing)
 
     def __len__(self) -> int:
@@ -76,12 +78,11 @@ class Questions:
         return tag
 
     def add(self, ticket: Ticket, wire: bytes, ordered: bool, now_ns: int, extra_ns: int) -> None:
-        ahead_ns = sum(waiting.extra_ns for waiting in self._waiting.values())
         if not self._waiting:
             self._timer_ns = now_ns
-        deadline_ns = now_ns + self._timing.give_up_ns + ahead_ns + extra_ns
-        measurable = ahead_ns + extra_ns == 0
-        self._waiting[ticket] = Waiting(ticket, wire, ordered, now_ns, extra_ns, deadline_ns, measurable)
+        self._extra_ns += extra_ns
+        deadline_ns = now_ns + self._timing.give_up_ns + self._extra_ns
+        self._waiting[ticket] = Waiting(ticket, wire, ordered, now_ns, extra_ns, deadline_ns, self._extra_ns == 0)
 
     def waits_for(self, ticket: Ticket) -> bool:
         return ticket in self._waiting
@@ -89,6 +90,7 @@ class Questions:
     def settle(self, ticket: Ticket, now_ns: int) -> None:
         """Its answer came. Raises KeyError unless `waits_for` said so."""
         waiting = self._waiting.pop(ticket)
+        self._extra_ns -= waiting.extra_ns
         self._timer_ns = now_ns
         # Karn: an answer to something sent twice measures nothing. Nor does one behind a long operation.
         if waiting.sends == 1 and waiting.measurable:
@@ -107,6 +109,7 @@ class Questions:
         """Forget everything in flight; nobody knows whether it was executed."""
         tickets = list(self._waiting)
         self._waiting.clear()
+        self._extra_ns = 0
         return tickets
 
     def timed_out(self, now_ns: int) -> bool:

@@ -187,9 +187,10 @@ class Endpoint:
         self.counters.sent += 1
         return wire
 
-    def event(self, seq: int, message: EventMessage) -> bytes:
-        """Bytes of an event of the operation that the request `seq` of the present session began. Sent once; it may get lost."""
-        frame = Frame(Kind.EVENT, message.opcode, seq, self.session, self.boot_id, Status.OK, self._window, message.encode())
+    def event(self, seq: int, message: EventMessage, session: int | None = None) -> bytes:
+        """Bytes of an event of the operation that the request `seq` began. Sent once; it may get lost. session: the present one."""
+        of_session = self.session if session is None else session
+        frame = Frame(Kind.EVENT, message.opcode, seq, of_session, self.boot_id, Status.OK, self._window, message.encode())
         self.counters.sent += 1
         return frame.encode()
 

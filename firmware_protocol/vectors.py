@@ -105,7 +105,7 @@ def _hex_fields(message: Message) -> dict[str, Any]:
 
 
 def _accept(name: str, frame: Frame, message: Message | None = None) -> Vector:
-    fields: dict[str, Any] = {**asdict(frame), "kind": int(frame.kind), "payload": frame.payload.hex()}
+    fields: dict[str, Any] = {**frame._asdict(), "kind": int(frame.kind), "payload": frame.payload.hex()}
     if message is not None:
         fields["message"] = {"name": type(message).__name__, **_hex_fields(message)}
     return {

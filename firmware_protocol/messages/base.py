@@ -6,7 +6,7 @@ Rule 2: a message has fixed-width fields and at most one tail of bytes; it decod
 
 import struct
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from firmware_protocol.codes import MAX_PAYLOAD, EventCode, Opcode
@@ -27,7 +27,7 @@ class Message:
 
     def encode(self) -> bytes:
         """Payload bytes. Raises ValueError when a value does not fit its field or the payload its maximum."""
-        values = astuple(self)
+        values = (*vars(self).values(),)  # In the order of the fields; dataclasses.astuple copies deeply, which costs more than the rest.
         tail: bytes = values[-1] if self.tail_unit else b""
         try:
             payload = self.layout.pack(*(values[:-1] if self.tail_unit else values)) + tail

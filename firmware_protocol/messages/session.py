@@ -50,7 +50,7 @@ class HelloResponse(Message):
 
 @dataclass(frozen=True)
 class Hello(Request):
-    """Opens a session: the nonce stands in the header. Changes no output. Seq 0; the next request is seq 1."""
+    """Opens a session: the nonce stands in the header. Changes no output. Its seq is any tag; the first ordered request is seq 1."""
 
     opcode: ClassVar[Opcode] = Opcode.HELLO
     response: ClassVar[type[Message]] = HelloResponse

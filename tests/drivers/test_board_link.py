@@ -2,16 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 
 import pytest
 
-from drivers.board_link import KEEP_ALIVE_S, OWNER_PATIENCE_S, BoardLink
-from drivers.errors import LinkLost, LinkTimeout
+from drivers.board_link import KEEP_ALIVE_S, OWNER_PATIENCE_S, BoardLink, SessionTaken
+from drivers.errors import LinkLost, LinkTimeout, NotSent, Refused
 from firmware_protocol import messages
-from firmware_protocol.codes import DeviceState, Route, SafeReason
+from firmware_protocol.codes import DeviceState, Opcode, Route, SafeReason
 from firmware_protocol.events import Role
-from firmware_protocol.framing import Frame
+from firmware_protocol.framing import Frame, Kind
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.questions import Timing
 from firmware_protocol.session import Endpoint
@@ -28,12 +27,15 @@ class Wire:
     """A byte link that ends in a simulated controller. deaf: what is sent is lost. time is `now_ns`, the test's."""
 
     address = "memory"
+    low_latency: bool | None = None
 
     def __init__(self) -> None:
         self.now_ns = 0
-        self.controller = Controller(World(Wafer(1, PRESETS["clean"], ((0, 0),), Geometry(2, 4, 5))), boot_id=3)
+        self.controller = Controller(World(Wafer(1, PRESETS["clean"], ((0, 0),), Geometry(2, 4, 5))), boot_id=3, wall_ns=lambda busy_ns: 0)
         self.deaf = False
+        self.shared = False
         self.reads = 0
+        self.closed = False
         self._port = self.controller.connect()
         self._back = b""
         self._lock = threading.Condition()
@@ -48,11 +50,26 @@ class Wire:
     def write(self, data: bytes) -> None:
         with self._lock:
             if not self.deaf:
-                self._back += self._port.feed(data, self.now_ns).data
-                self._lock.notify_all()
+                self._port.feed(data, self.now_ns)
+                self._collect()
+
+    def _collect(self) -> None:
+        while data := self._port.take(self.now_ns):
+            self._back += data
+        self._lock.notify_all()
 
     def discard_output(self) -> None: ...
-    def close(self) -> None: ...
+    def shared_with_safety(self) -> bool:
+        return self.shared
+
+    def close(self) -> None:
+        self.closed = True
+
+    def hear(self, data: bytes) -> None:
+        """Something on the line that answers nothing of ours."""
+        with self._lock:
+            self._back += data
+            self._lock.notify_all()
 
     def advance_to(self, now_ns: int, link: BoardLink) -> None:
         """Let time pass in small steps, each long enough for the reader to come round twice; ticks the controller."""
@@ -60,7 +77,9 @@ class Wire:
             self.now_ns += S // 4
             seen = self.reads
             until(lambda seen=seen: self.reads >= seen + 2 or link.down)
-            self.controller.tick(self.now_ns)
+            with self._lock:
+                self.controller.tick(self.now_ns)
+                self._collect()
 
 
 @pytest.fixture
@@ -113,25 +132,99 @@ def test_a_closed_link_says_nothing_more(wire: Wire, link: BoardLink) -> None:
 
 def test_every_question_ends_by_its_deadline(wire: Wire, link: BoardLink) -> None:
     wire.deaf = True
-    futures: list[Future[Frame]] = [link.submit(messages.KeepAlive()) for _ in range(3)]
+    all_asked = [link.submit([messages.KeepAlive()]) for _ in range(3)]
     wire.advance_to(3 * S, link)
-    for future in futures:
+    for asked in all_asked:
         with pytest.raises(LinkTimeout, match="KEEPALIVE: no answer before the deadline"):
-            link.wait(future)
+            link.wait(asked)
     assert link.counts().retransmitted > 0
 
 
 def test_a_restart_of_the_board_ends_every_question_without_sending_it_again(wire: Wire, link: BoardLink) -> None:
     wire.deaf = True
-    future = link.submit(messages.Arm(0))
+    asked = link.submit([messages.Arm(0)])
     wire.deaf = False
     wire.controller.reboot(4, 0)
     wire.advance_to(S, link)
     with pytest.raises(LinkLost, match="ARM: the device restarted"):
-        link.wait(future)
+        link.wait(asked)
     assert wire.controller.state is DeviceState.SAFE
 
 
 def test_questions_beyond_the_window_wait_for_room(wire: Wire, link: BoardLink) -> None:
-    answers = [link.submit(messages.Echo(bytes([number]))) for number in range(100)]
-    assert [link.wait(answer).payload for answer in answers] == [bytes([number]) for number in range(100)]
+    echoes = [messages.Echo(bytes([number])) for number in range(100)]
+    assert [frame.payload for frame in link.ask_all(echoes)] == [echo.data for echo in echoes]
+    assert link.counts().naks == 0, "the window was never overrun"
+
+
+def test_what_waits_in_the_outbox_is_not_sent_after_an_emergency_stop(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    asked = link.submit([messages.Echo(bytes([number])) for number in range(20)])
+    wire.deaf = False
+    link.wait(link.emergency_stop())
+    assert wire.controller.state is DeviceState.ESTOPPED
+    assert asked.sent == 8, "the window"
+    assert sorted(asked.errors) == list(range(8, 20))
+    assert all(isinstance(error, NotSent) for error in asked.errors.values())
+
+
+def test_a_line_that_is_lost_says_what_was_never_sent(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    asked = link.submit([messages.Echo(b"")] * 20)
+    link.close()
+    assert (asked.sent, len(asked.errors)) == (8, 20)
+    with pytest.raises(LinkLost, match="closed"):
+        link.wait(asked)
+
+
+def foreign_answer(opcode: Opcode, session: int) -> bytes:
+    return Frame(Kind.RESPONSE, opcode, 1, session, 3).encode()
+
+
+def test_an_answer_to_another_program_makes_the_link_stand_aside(wire: Wire, link: BoardLink) -> None:
+    wire.hear(foreign_answer(Opcode.ESTOP, 78))
+    until(lambda: wire.closed)
+    with pytest.raises(SessionTaken, match="stood aside"):
+        link.ask(messages.GetStatus())
+
+
+@pytest.mark.parametrize("answer", [foreign_answer(Opcode.STATUS, 0), foreign_answer(Opcode.ECHO, 78), b"rubbish\0"])
+def test_what_takes_nothing_over_is_only_counted(wire: Wire, link: BoardLink, answer: bytes) -> None:
+    before = link.counts().errors
+    wire.hear(answer)
+    until(lambda: link.counts().errors == before + 1)
+    assert link.ask(messages.Echo(b"x")).payload == b"x"
+
+
+def test_frames_in_pieces_while_the_safety_path_reads_too_make_the_link_stand_aside(wire: Wire, link: BoardLink) -> None:
+    wire.shared = True
+    wire.now_ns += S
+    wire.hear(b"rubbish\0")
+    until(lambda: wire.closed)
+    assert link.taken
+
+
+def test_the_link_counts_by_kind(wire: Wire, link: BoardLink) -> None:
+    wire.hear(b"\x05\x01\x01\x01\x01\0" + foreign_answer(Opcode.ECHO, 78))
+    until(lambda: link.counts().late == 1)
+    assert link.counts().rejected == {"short": 1}
+    assert link.counts().errors == 2
+
+
+def test_questions_of_no_order_do_not_wait_for_the_window(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    link.submit([messages.Echo(b"")] * 20)
+    wire.deaf = False
+    assert link.ask(messages.GetStatus()).opcode == Opcode.STATUS
+
+
+def test_many_questions_of_no_order_are_answered_in_order(link: BoardLink) -> None:
+    frames = link.ask_all([messages.QueryPulse(number) for number in range(1, 50)])
+    assert [messages.QueryPulseResponse.decode(frame.payload).pulse_id for frame in frames] == list(range(1, 50))
+
+
+def test_what_fits_no_frame_is_refused_and_the_rest_goes_on(link: BoardLink) -> None:
+    asked = link.submit([messages.Echo(b"a"), messages.Echo(bytes(4000)), messages.Echo(b"b")])
+    with pytest.raises(Refused, match="over the link"):
+        link.wait(asked)
+    assert [frame and frame.payload for frame in asked.frames] == [b"a", None, b"b"]

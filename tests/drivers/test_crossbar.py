@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from drivers.board_link import SessionTaken
 from drivers.board_talk import ask
 from drivers.crossbar import Crossbar, inspect_crossbar, open_crossbar, open_crossbar_for_safety, read_status
-from drivers.errors import ConnectFailed, DriverError, EmergencyStopped, LinkLost, OutcomeUnknown, OverLimit, Refused, WrongInstrument
+from drivers.errors import ConnectFailed, EmergencyStopped, LinkLost, OutcomeUnknown, OverLimit, Refused, WrongInstrument
 from firmware_protocol import messages
 from firmware_protocol.codes import DeviceState, Opcode, Route
 from firmware_protocol.framing import Deframer, Frame
@@ -534,16 +534,46 @@ def test_isolating_from_outside_takes_the_session_from_its_owner(lab: SimulatedL
     assert lab.world.selected == (Route.NONE, None)
 
 
-def test_on_a_device_in_use_looking_keeps_off_and_stopping_does_not(lab: SimulatedLab) -> None:
-    with relay(address(lab), pty=True) as line, opened(line.address) as crossbar:
+def test_on_a_device_in_use_looking_keeps_off(lab: SimulatedLab) -> None:
+    with relay(address(lab), pty=True) as line, opened(line.address), pytest.raises(ConnectFailed, match="in use"):
+        inspect_crossbar(line.address)
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_the_safety_path_hears_its_answer_on_a_device_that_a_driver_reads(lab: SimulatedLab, attempt: int) -> None:
+    with relay(address(lab), pty=True, piece=7) as line, opened(line.address) as crossbar:
         crossbar.select_junction(0, 0, 0)
-        with pytest.raises(ConnectFailed, match="in use"):
-            inspect_crossbar(line.address)
-        # The driver's reader may take the answer: then the stop is done but not verified.
-        with suppress(DriverError), open_crossbar_for_safety(line.address, timeout_s=0.5) as safety:
+        with open_crossbar_for_safety(line.address, timeout_s=1.0) as safety:
             safety.emergency_stop()
         assert lab.world.selected == (Route.NONE, None)
         assert lab.crossbar.state is DeviceState.ESTOPPED
+        if crossbar._link.down:
+            with pytest.raises(SessionTaken, match="stood aside"):
+                crossbar.status()
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_isolating_a_device_that_a_driver_reads_is_verified(lab: SimulatedLab, attempt: int) -> None:
+    with relay(address(lab), pty=True, piece=7) as line, opened(line.address) as crossbar:
+        crossbar.select_junction(0, 0, 0)
+        with open_crossbar_for_safety(line.address, timeout_s=1.0) as safety:
+            safety.isolate()
+        assert lab.world.selected == (Route.NONE, None)
+        with pytest.raises(SessionTaken):
+            crossbar.select_junction(0, 0, 0)
+        assert lab.world.selected == (Route.NONE, None)
+
+
+def test_a_driver_that_stood_aside_isolates_once_the_safety_path_has_done(lab: SimulatedLab) -> None:
+    with relay(address(lab), pty=True) as line, opened(line.address) as crossbar:
+        crossbar.select_junction(0, 0, 0)
+        with open_crossbar_for_safety(line.address) as safety:
+            safety.isolate()
+            threading.Timer(0.3, safety.close).start()
+            crossbar.isolate()
+        with pytest.raises(SessionTaken):
+            crossbar.status()
+        assert read_status(line.address).state == "SAFE"
 
 
 def test_sixteen_zero_bytes_alone_stop_the_controller(lab: SimulatedLab, crossbar: Crossbar) -> None:

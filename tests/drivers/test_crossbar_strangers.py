@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from drivers.crossbar import inspect_crossbar, open_crossbar, open_crossbar_for_safety
-from drivers.errors import ConnectFailed, DriverError, LinkError, LinkLost, LinkTimeout, ProtocolError, Refused, WrongInstrument
+from drivers.errors import Busy, ConnectFailed, DriverError, LinkError, LinkLost, LinkTimeout, ProtocolError, Refused, WrongInstrument
 from firmware_protocol import codes, dictionary, messages
 from firmware_protocol.codes import Status
 from firmware_protocol.events import Execute, Role, Transmit
@@ -213,7 +213,7 @@ def test_a_controller_that_falls_silent_is_given_up_by_the_deadline() -> None:
     ("status", "payload", "error", "text"),
     [
         (Status.FAULT_INTERNAL, b"", ProtocolError, "internal fault"),
-        (Status.BUSY, b"", Refused, "BUSY"),
+        (Status.BUSY, b"", Busy, "busy with"),
         (99, b"", ProtocolError, "internal fault"),
         (Status.OK, b"x", ProtocolError, "answer to SELECT is garbled"),
         (Status.REFUSED_CONFIG, b"x", ProtocolError, "answer to SELECT is garbled"),

@@ -1,7 +1,10 @@
 """Bytes over devices, pseudo-terminals and sockets: in bulk, with deadlines, one user at a time."""
 
+import errno
 import os
 import socket
+import threading
+import time
 import tty
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,9 +12,11 @@ from pathlib import Path
 
 import pytest
 import serial
+from serial.urlhandler.protocol_loop import Serial as LoopPort
 
 from drivers.errors import ConnectFailed, LinkLost, LinkTimeout
-from drivers.links.serial import DeviceLink, SocketLink, lock_path, open_byte_link
+from drivers.links.locks import lock_path
+from drivers.links.serial import WRITE_TIMEOUT_S, DeviceLink, SocketLink, open_byte_link
 from tests.support.scripted_server import closed_port
 
 BAUD = 921_600
@@ -74,7 +79,7 @@ def test_a_pty_carries_bytes_both_ways_untranslated(pty: tuple[int, str]) -> Non
 
 def test_a_port_without_a_descriptor_is_read_through_pyserial() -> None:
     port = serial.serial_for_url("loop://", timeout=0.02)
-    with closing(DeviceLink("loop://", port, None)) as link:
+    with closing(DeviceLink("loop://", port)) as link:
         assert link.read(0.02) == b""
         link.write(b"abc")
         assert read_all(link, 3) == b"abc"
@@ -158,3 +163,76 @@ def test_where_nothing_listens_the_address_and_the_reason_are_named() -> None:
     address = f"socket://127.0.0.1:{closed_port()}"
     with pytest.raises(ConnectFailed, match=f"{address}: nothing answers .*refused"):
         open_byte_link(address, BAUD)
+
+
+def test_a_device_that_takes_nothing_bounds_the_writer(pty: tuple[int, str]) -> None:
+    with closing(open_byte_link(pty[1], BAUD)) as link:
+        start_s = time.monotonic()
+        with pytest.raises(LinkTimeout, match="takes no more bytes"):
+            link.write(bytes(1_000_000))
+        assert time.monotonic() - start_s < 2.0
+
+
+def test_a_slow_device_is_no_stuck_one(pty: tuple[int, str]) -> None:
+    """The write takes twice the time-out, but something leaves all the time."""
+    taken, ended = [0], threading.Event()
+
+    def take_slowly() -> None:
+        while not ended.wait(0.01):
+            taken[0] += len(os.read(pty[0], 2000))
+
+    with closing(open_byte_link(pty[1], BAUD)) as link:
+        reader = threading.Thread(target=take_slowly)
+        reader.start()
+        start_s = time.monotonic()
+        link.write(bytes(200_000))
+        assert time.monotonic() - start_s > WRITE_TIMEOUT_S
+        ended.set()
+        link.write(b"x")
+        reader.join()
+
+
+def test_discarding_ends_a_write_in_progress(pty: tuple[int, str]) -> None:
+    with closing(open_byte_link(pty[1], BAUD)) as link:
+        writer = threading.Thread(target=link.write, args=(bytes(1_000_000),))
+        writer.start()
+        time.sleep(0.1)
+        assert writer.is_alive()
+        link.discard_output()
+        writer.join(0.2)
+        assert not writer.is_alive()
+
+
+def test_a_port_that_knows_no_low_latency_says_so(pty: tuple[int, str]) -> None:
+    with closing(open_byte_link(pty[1], BAUD)) as link:
+        assert link.low_latency is None
+
+
+@pytest.mark.parametrize(("error", "shown"), [(None, True), (PermissionError(1, "no"), False), (OSError(errno.ENOTTY, "no"), None)])
+def test_low_latency_is_asked_for_and_shown(error: OSError | None, shown: bool | None) -> None:
+    class Port(LoopPort):
+        def set_low_latency_mode(self, wanted: bool) -> None:
+            assert wanted
+            if error is not None:
+                try:
+                    raise error
+                except OSError:
+                    raise ValueError("Failed to update ASYNC_LOW_LATENCY flag")  # noqa: B904  as pyserial does
+
+    port = Port("loop://", timeout=0.02)
+    with closing(DeviceLink("loop://", port)) as link:
+        assert link.low_latency is shown
+
+
+def test_a_driver_waits_for_the_safety_path_before_it_opens_a_device(pty: tuple[int, str]) -> None:
+    safety = open_byte_link(pty[1], BAUD, force=True)
+    threading.Timer(0.3, safety.close).start()
+    start_s = time.monotonic()
+    open_byte_link(pty[1], BAUD).close()
+    assert time.monotonic() - start_s > 0.2
+
+
+def test_two_safety_paths_do_not_wait_for_each_other(pty: tuple[int, str]) -> None:
+    with closing(open_byte_link(pty[1], BAUD, force=True)), closing(open_byte_link(pty[1], BAUD, force=True)) as second:
+        second.write(bytes(16))
+        assert os.read(pty[0], 100) == bytes(16)

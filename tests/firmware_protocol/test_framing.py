@@ -23,7 +23,7 @@ from firmware_protocol.framing import (
 U16 = st.integers(0, 0xFFFF)
 U8 = st.integers(0, 0xFF)
 RESPONSES = st.builds(Frame, st.just(Kind.RESPONSE), U8, U16, U16, U16, U8, U8, st.binary(max_size=300))
-REQUESTS = st.builds(Frame, st.just(Kind.REQUEST), U8, U16, U16, U16, payload=st.binary(max_size=300))
+REQUESTS = st.builds(Frame, st.just(Kind.REQUEST), U8, U16, U16, U16, st.just(0), st.just(0), st.binary(max_size=300))
 FRAMES = st.one_of(RESPONSES, REQUESTS)
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -6,27 +6,32 @@ import pytest
 
 from firmware_protocol.answers import Answers, Place
 from firmware_protocol.codes import DeviceState, Opcode, Status
-from firmware_protocol.events import Abandoned, Answered, Event, Execute, LinkDown, LostBy, Role, Transmit
+from firmware_protocol.events import Abandoned, Answered, Event, Execute, Happened, LinkDown, LostBy, Role, Transmit
 from firmware_protocol.framing import STOP_ZEROS, Deframer, Frame, Kind, StopMarker
 from firmware_protocol.limits import Limits
 from firmware_protocol.messages import (
+    Accepted,
     Arm,
     Disarm,
+    Done,
     Echo,
     EchoResponse,
     EmergencyStop,
     Empty,
+    EventMessage,
     GetStatus,
     Hello,
     HelloResponse,
     KeepAlive,
     Program,
+    Progress,
+    ReadDie,
     Refusal,
     Request,
 )
 from firmware_protocol.questions import MILLISECOND_NS, RoundTrip, Timing
 from firmware_protocol.rules import refusal
-from firmware_protocol.session import Endpoint, NotOpen, WindowFull
+from firmware_protocol.session import Endpoint, NotOpen, WindowFull, decode_answer
 
 NONCE, BOOT = 0xABCD, 7
 TIMING = Timing(first_rto_ns=100 * MILLISECOND_NS, give_up_ns=1000 * MILLISECOND_NS)
@@ -152,6 +157,15 @@ def test_a_new_hello_starts_the_count_anew_and_ends_the_old_session(opened: tupl
     events = exchange(old, device, old.request(Echo(b"3"), 0)[1])
     assert events == [Abandoned(events[0].ticket, LostBy.SESSION), LinkDown(LostBy.SESSION)]  # type: ignore[union-attr]
     assert not old.open
+
+
+def test_an_event_reaches_the_session_that_it_belongs_to_and_no_other(opened: tuple[Endpoint, Endpoint]) -> None:
+    host, device = opened
+    done = Done(2, 3, 8, 0)
+    assert host.receive(one(device.event(4, done)), 0) == [Happened(4, done)]
+    device.receive(request_frame(Hello(), 0, NONCE + 1, 0), 0)
+    assert host.receive(one(device.event(4, done)), 0) == []
+    assert host.receive(one(device.event(4, done, session=NONCE)), 0) == [Happened(4, done)]
 
 
 def test_a_repeated_hello_does_not_start_the_count_anew(opened: tuple[Endpoint, Endpoint]) -> None:
@@ -376,3 +390,81 @@ def test_arm_must_come_in_a_session() -> None:
     device = Endpoint(Role.DEVICE, boot_id=BOOT)
     (event,) = device.receive(request_frame(Arm(1), 1), 0)
     assert isinstance(event, Transmit)
+
+
+# --- events of long operations
+
+
+def event_frame(host: Endpoint, message: EventMessage, **header: int) -> Frame:
+    fields = {"session": host.session, "boot_id": host.boot_id, **header}
+    return Frame(Kind.EVENT, message.opcode, 5, payload=message.encode(), **fields)
+
+
+def test_an_event_of_the_session_says_what_happened_to_which_operation(opened: tuple[Endpoint, Endpoint]) -> None:
+    host, device = opened
+    wire = device.event(5, Progress(3, 9))
+    assert host.receive(one(wire), 0) == [Happened(5, Progress(3, 9))]
+    assert host.receive(event_frame(host, Done(0, 1, 1, 0)), 0) == [Happened(5, Done(0, 1, 1, 0))]
+
+
+def test_an_event_settles_no_request_and_is_not_answered(opened: tuple[Endpoint, Endpoint]) -> None:
+    host, device = opened
+    ticket, _ = host.request(Echo(b""), 0)
+    host.receive(event_frame(host, Progress(1, 2), boot_id=BOOT)._replace(seq=ticket.seq), 0)
+    assert host.next_poll_ns() is not None, "the request still waits"
+    assert device.receive(event_frame(host, Progress(1, 2)), 0) == []
+    assert device.counters.unexpected == 1
+
+
+def test_an_event_of_another_session_or_before_hello_is_late(host: Endpoint, opened: tuple[Endpoint, Endpoint]) -> None:
+    assert host.receive(event_frame(host, Progress(1, 2), session=NONCE + 1), 0) == []
+    assert Endpoint(Role.HOST, session=NONCE).receive(event_frame(host, Progress(1, 2)), 0) == []
+    assert host.counters.late == 1
+
+
+def test_an_event_after_a_restart_ends_the_session_as_an_answer_would(opened: tuple[Endpoint, Endpoint]) -> None:
+    host, _ = opened
+    ticket, _ = host.request(Program(1, 1, 1, b"\0\0"), 0)
+    assert host.receive(event_frame(host, Progress(1, 2), boot_id=BOOT + 1), 0) == [
+        Abandoned(ticket, LostBy.REBOOT),
+        LinkDown(LostBy.REBOOT),
+    ]
+
+
+def test_an_event_that_nobody_knows_or_that_cannot_be_read_is_counted_and_dropped(opened: tuple[Endpoint, Endpoint]) -> None:
+    host, _ = opened
+    good = event_frame(host, Progress(1, 2))
+    assert host.receive(good._replace(opcode=99), 0) == host.receive(good._replace(payload=b"?"), 0) == []
+    assert host.counters.unexpected == host.counters.errors == 2
+
+
+def test_a_device_may_tell_the_owner_of_an_ended_operation(opened: tuple[Endpoint, Endpoint]) -> None:
+    _, device = opened
+    assert one(device.event(5, Done(2, 0, 1, 0), session=77)).session == 77
+
+
+def test_a_request_beyond_what_was_granted_is_unsupported_and_takes_its_place(host: Endpoint, device: Endpoint) -> None:
+    exchange(host, device, host.request(Hello(capabilities=0), 0)[1])
+    assert host.capabilities == 0x7F, "this device's answer claims all; what it serves is what was granted"
+    (event,) = device.receive(request_frame(ReadDie(0, 1, 1, 1), 1), 0)
+    assert isinstance(event, Transmit)
+    assert (one(event.data).status, Refusal.decode(one(event.data).payload).value) == (Status.REFUSED_UNSUPPORTED, Opcode.READ_DIE)
+    assert isinstance(device.receive(request_frame(Echo(b""), 2), 0)[0], Execute)
+
+
+@pytest.mark.parametrize("status", [Status.OK, Status.ACCEPTED, Status.BUSY, Status.REFUSED_RANGE])
+def test_an_answer_is_read_as_its_status_says(status: Status) -> None:
+    carried_out = status in (Status.OK, Status.ACCEPTED)
+    payload = Accepted(12).encode() if carried_out else Refusal(3, 4).encode()
+    frame = Frame(Kind.RESPONSE, Opcode.READ_DIE, 1, 1, 1, status, payload=payload)
+    assert decode_answer(ReadDie, frame) == (Accepted(12) if carried_out else Refusal(3, 4))
+
+
+def test_the_cache_keeps_the_newest_answers(opened: tuple[Endpoint, Endpoint]) -> None:
+    _, device = opened
+    for seq in range(1, 40):
+        frame = request_frame(Echo(b""), seq)
+        device.receive(frame, 0)
+        device.respond(frame, Status.OK, b"")
+    assert [bool(device.receive(request_frame(Echo(b""), seq), 0)) for seq in (10, 32, 39)] == [False, True, True]
+    assert device.counters.stale == 1
