@@ -1,7 +1,8 @@
 """Prometheus figures, read from the store when asked. Rule: nothing is counted in memory, so a restart loses nothing."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -16,6 +17,18 @@ from hil.store.records import RunRecord
 
 PAGE = 1000
 WIRE_COUNTS = ("sent", "received", "errors", "retransmitted")
+LINK_COUNTS = {
+    "sent": ("frames_sent", "frames, SCPI messages or prober commands sent"),
+    "received": ("frames_received", "frames, SCPI messages or prober replies received"),
+    "errors": ("errors", "what came and could not be used, whatever the reason"),
+    "retransmitted": ("frames_retransmitted", "frames sent again because no answer came in time"),
+    "late": ("late_replies", "answers that nobody waited for any more"),
+    "naks": ("naks", "frames the other end asked for because they were missing"),
+    "timeouts": ("timeouts", "answers that did not come in time"),
+    "reconnects": ("reconnects", "times the link was opened anew"),
+}
+"""Count of a link -> name of its figure, and what it says. Names in the store are those of drivers.protocols.WireCounts."""
+REJECTED = "rejected_"
 
 
 def registry_of(services: Services) -> CollectorRegistry:
@@ -46,6 +59,7 @@ class StoreCollector(Collector):
         runs = list(every_run(self._services.store))
         yield _runs_by_state(runs)
         yield _wire_messages(runs)
+        yield from _links(self._services.store.links())
         yield self._newest_maps()
         yield from self._switches()
 
@@ -83,3 +97,17 @@ def _wire_messages(runs: list[RunRecord]) -> Metric:
     for (wire, what), number in sorted(totals.items()):
         figure.add_metric([wire, what], number)
     return figure
+
+
+def _links(links: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """Of all instruments, also outside of runs. More than one frame in a thousand sent again is a bad cable: an alarm."""
+    for count, (name, text) in LINK_COUNTS.items():
+        figure = CounterMetricFamily(f"hil_link_{name}", text, labels=["instrument"])
+        for instrument, counts in sorted(links.items()):
+            figure.add_metric([instrument], int(counts.get(count) or 0))
+        yield figure
+    rejected = CounterMetricFamily("hil_link_frames_rejected", "frames that were damaged, by how", labels=["instrument", "reason"])
+    for instrument, counts in sorted(links.items()):
+        for name in sorted(name for name in counts if name.startswith(REJECTED)):
+            rejected.add_metric([instrument, name.removeprefix(REJECTED)], int(counts[name]))
+    yield rejected

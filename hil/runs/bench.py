@@ -4,11 +4,14 @@ the store how it stands. Nothing here measures."""
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from drivers.errors import DriverError, EmergencyStopped
 from hil.model.lab import LabConfig
 from hil.runs.leaving import INSTRUMENTS, SAFE
+from hil.runs.links import LinkBook
+from hil.runs.settling import settle_left
 from hil.runs.stops import Stops
 from hil.station.emergency import stop_everything
 from hil.station.errors import NotMadeSafe, StationError
@@ -30,6 +33,7 @@ class Bench:
     def __init__(self, lab: LabConfig, store: Store, stops: Stops, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._lab, self._store, self._stops, self._monotonic = lab, store, stops, monotonic
         self.pulse_ids: PulseIntents = store.pulse_ids()
+        self._links = LinkBook(store, monotonic)
         self._station: Station | None = None
         self._retry_s, self._due, self._settled_at = FIRST_RETRY_S, 0.0, 0.0
         self._published_at = -PUBLISH_S
@@ -71,7 +75,13 @@ class Bench:
         snapshot = self._station.snapshot()
         self._tell({**snapshot, "error": None})
         self._published_at = self._monotonic()
+        self.tell_links()
         return snapshot
+
+    def tell_links(self) -> None:
+        """What went over the wires so far; cheap enough for every step."""
+        if self._station is not None:
+            self._links.tell(self._station.wires())
 
     def drop(self, why: str, crossbar: dict[str, Any] | None = None) -> dict[str, str] | None:
         """Leave the station, safe as far as it can be reached; it is opened anew when next due.
@@ -80,6 +90,8 @@ class Bench:
         """
         station, self._station, self._wafer = self._station, None, None
         outcome = None if station is None else self._close(station)
+        if station is not None:
+            self._links.closed(station.wires())
         self._tell({**self._absent(why), "crossbar": crossbar})
         return outcome
 
@@ -129,7 +141,13 @@ class Bench:
 
     def _connect(self) -> Station:
         self._outdated = False
-        self._station = open_station(self._lab, self.pulse_ids, self._stops.checkpoint)
+        with ExitStack() as undo:
+            station = undo.enter_context(open_station(self._lab, self.pulse_ids, self._stops.checkpoint))
+            # Before the first pulse of ours, while the controller still remembers those of before.
+            settle_left(self.pulse_ids, station.pulse_witness)
+            undo.pop_all()
+        self._station = station
+        self._links.opened()
         self._retry_s = FIRST_RETRY_S
         if self._store.station().may_be_on is not None:
             note_outcome(self._store, self._station.make_safe())

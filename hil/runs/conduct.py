@@ -9,8 +9,11 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from drivers.errors import DriverError
-from hil.model.lab import LabConfig
+from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import from_npy_bytes
 from hil.model.plans import PLAN, Plan, PlanRefused, check_plan
 from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, RunState
@@ -18,6 +21,7 @@ from hil.runs.bench import Bench, note_outcome
 from hil.runs.context import RunContext
 from hil.runs.errors import RunFailed, StopRequested
 from hil.runs.execute import execute
+from hil.runs.metadata import read_path
 from hil.runs.stops import Stop, Stops
 from hil.station.errors import NotMadeSafe, StationError
 from hil.station.station import Station
@@ -71,10 +75,11 @@ class Conductor:
             self.store.set_wires(run.id, added(run.wires, before, station.wires()))
 
     def _pull(self, run: RunRecord, plan: Plan, station: Station, before: Wires) -> RunState:
-        context = self._context(run)
+        context = self._context(run, plan)
         with closing(execute(plan, station, context, self.store.steps_done(run.id))) as events:
             for event in events:
                 self.store.append(run.id, event)
+                self.bench.tell_links()
                 if isinstance(event, ContactMade):
                     self.bench.pulse_ids.at(run.id, plan.wafer, event.die)
                     self.bench.publish()
@@ -86,7 +91,7 @@ class Conductor:
                     return _WISHES[wish]
         return RunState.FINISHED
 
-    def _context(self, run: RunRecord) -> RunContext:
+    def _context(self, run: RunRecord, plan: Plan) -> RunContext:
         return RunContext(
             run=run.id,
             plan_hash=run.plan_hash,
@@ -96,6 +101,8 @@ class Conductor:
             stored=stored_results(self.store, run.id),
             load=lambda sha256: from_npy_bytes(self.store.get_object(sha256)),
             now=self.now,
+            resumed=run.started_at is not None,
+            mapped=lambda die, state: mapped(self.store, plan, die, state),
         )
 
     def _ending(self, run: RunRecord, error: Exception) -> tuple[RunState, str]:
@@ -145,6 +152,14 @@ def stored_results(store: Store, run_id: str) -> dict[tuple[tuple[int, int], str
                 x, y = event.payload["die"]
                 stored[((x, y), event.payload["name"])] = event.payload["object"]
     return stored
+
+
+def mapped(store: Store, plan: Plan, die: DieIndex, state: str) -> NDArray[np.float32] | None:
+    """See RunContext. A map read by the other path, or at another voltage, says nothing about what this plan will read."""
+    record = store.newest_map(plan.wafer, die, "conductance", state)
+    if record is None or (record.meta.get("path"), record.meta.get("read_volts")) != (read_path(plan), getattr(plan, "read_volts", None)):
+        return None
+    return from_npy_bytes(store.get_object(record.object))
 
 
 def added(earlier: Wires, before: Wires, after: Wires) -> dict[str, dict[str, Any]]:

@@ -17,11 +17,26 @@ Done = Mapping[int, Arrays]
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: nobody knows what state it is in."""
+
+    die: DieIndex
+    kernel: int
+    begun: bool = False
+
+
+def _no_map(_die: DieIndex, _state: str) -> NDArray[np.float32] | None:
+    return None
+
+
+@dataclass(frozen=True)
 class RunContext:
     """kernels: of the chip. stored: what this run has stored of each die before it was stopped, id by (die, name): a map's
     name is its state, the defect map's "defects", an object's its own.
 
     load: an object's array by its sha256. now: the time, UTC. code_version: of this service, for the metadata.
+    resumed: the run was stopped before, maybe in the middle of the first step that is not kept.
+    mapped: (kernels, rows, columns) S, the newest map of a die in a state, "P" or "AP", read as the plan reads; None without.
     """
 
     run: str
@@ -32,6 +47,8 @@ class RunContext:
     stored: Mapping[tuple[DieIndex, str], str]
     load: Callable[[str], NDArray[Any]]
     now: Callable[[], datetime]
+    resumed: bool = False
+    mapped: Callable[[DieIndex, str], NDArray[np.float32] | None] = _no_map
 
 
 @dataclass(frozen=True)

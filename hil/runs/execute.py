@@ -1,7 +1,8 @@
 """The whole experiment, readable top to bottom. The caller pulls events; nothing here calls back.
 
 Rule 1: however it ends (done, failed, closed by an abort, stopped at a checkpoint), the station is made safe.
-Rule 2: a committed step is never measured again; moving, touching down and measuring the contact always are.
+Rule 2: a committed step is never measured again; moving, touching down and measuring the contact always are. The step that a
+stopped run was in may have been pulsed already: it is read before it is pulsed.
 Rule 3: a die without contact is "no contact", never a die full of defects: it gets no map."""
 
 from collections.abc import Generator, Iterator, Sequence
@@ -10,7 +11,7 @@ from itertools import groupby
 from hil.model.lab import DieIndex
 from hil.model.plans import Plan
 from hil.model.runs import ContactMade, Event, Noted, Step, StepMeasured
-from hil.runs.context import Arrays, Done, RunContext
+from hil.runs.context import Arrays, Done, RunContext, Spot
 from hil.runs.errors import RunFailed
 from hil.runs.metadata import DieResults
 from hil.runs.procedures import Procedure, procedure_of
@@ -69,14 +70,20 @@ class _Die:
 
 def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iterator[Event]:
     todo = [step for step in die.steps if step.index not in done]
+    begun = _begun(context, done)
     began = context.now()
     if todo:
         yield _touch(station, die.index)
     provenance = station.provenance()
     kernels = {step.kernel: done[step.index] for step in die.steps if step.index in done and step.kernel is not None}
     for step in todo:
-        yield from _measure(die.procedure, station, step, kernels)
+        yield from _measure(die.procedure, station, step, kernels, begun=step.index == begun)
     yield from die.procedure.conclude(DieResults(die.index, die.plan, context, began, provenance), kernels)
+
+
+def _begun(context: RunContext, done: Done) -> int | None:
+    """Index of the step that a stopped run may have been in the middle of."""
+    return next((step.index for step in context.steps if step.index not in done), None) if context.resumed else None
 
 
 def _touch(station: Station, die: DieIndex) -> ContactMade:
@@ -85,14 +92,14 @@ def _touch(station: Station, die: DieIndex) -> ContactMade:
     return ContactMade(die, contact.ohms, contact.touchdowns)
 
 
-def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[int, Arrays]) -> Iterator[Event]:
+def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[int, Arrays], *, begun: bool) -> Iterator[Event]:
     """Measures one step, adds its arrays to `kernels`, and says what happened."""
     if step.kernel is None:
         yield StepMeasured(step, {})
         return
     # One proof for the whole kernel, before anything of it is kept.
     with station.proven_contact():
-        measured = procedure.measure(station, step.kernel)
+        measured = procedure.measure(station, Spot(step.die, step.kernel, begun))
     kernels[step.kernel] = measured.arrays
     for text in measured.notes:
         yield Noted("unknown pulse", text, {"die": list(step.die), "kernel": step.kernel})

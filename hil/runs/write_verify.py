@@ -11,46 +11,20 @@ from numpy.typing import NDArray
 from drivers.errors import OutcomeUnknown
 from hil.model.plans import CharacterisePlan, ProgramPlan
 from hil.runs.context import Measured
+from hil.runs.levels import Levels, Mask, Siemens, wrong_state
 from hil.runs.metadata import read_path
+from hil.station.reading import BoardWriting
 from hil.station.station import Station
 
-Mask = NDArray[np.bool_]
-Siemens = NDArray[np.float32]
-
-_ONE_STATE = 0.1
-"""Two medians closer than this share of the lower one are one state: the kernel does not switch."""
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Typical conductance of a kernel's two states, S, from its own medians. valid: the two can be told apart."""
-
-    p: float
-    ap: float
-
-    @property
-    def valid(self) -> bool:
-        return self.p - self.ap > _ONE_STATE * abs(self.ap)
-
-    @property
-    def midpoint(self) -> float:
-        return (self.p + self.ap) / 2
-
-    def could_switch(self, siemens: Siemens) -> Mask:
-        """Within one gap of the two states. Beyond it lies broken metal, which no pulse mends: shorts and opens."""
-        gap = self.p - self.ap
-        return (siemens > self.ap - gap) & (siemens < self.p + gap)
-
-
-def levels(p: Siemens, ap: Siemens) -> Levels:
-    """From readings after writing P and after writing AP; NaN are left out."""
-    return Levels(_median(p), _median(ap))
+_WINDOW, _MARGIN = 0.75, 0.1
+"""Half a window around a target, and what is left of it for noise between two readings, in gaps of the two states."""
 
 
 @dataclass
 class KernelWriter:
     """One kernel under the needles: pulses and reads it, counting what it did.
 
+    begun: it may have been pulsed before its run was stopped, so that nobody knows what state it is in.
     pulses: (rows, columns) uint16, pulses that each junction got, or may have got. unknown: (rows, columns) bool, a pulse
     whose outcome was lost.
     """
@@ -58,6 +32,7 @@ class KernelWriter:
     station: Station
     plan: CharacterisePlan | ProgramPlan
     kernel: int
+    begun: bool = False
     pulses: NDArray[np.uint16] = field(init=False)
     unknown: Mask = field(init=False)
     notes: list[str] = field(default_factory=list[str])
@@ -91,6 +66,45 @@ class KernelWriter:
         self.untrusted = max(self.untrusted, reading.flagged)
         return reading.siemens
 
+    def read_if_begun(self) -> Siemens:
+        """What a kernel begun before holds now; all NaN for a fresh one, whose state nobody needs to know."""
+        return self.read() if self.begun else np.full(self.shape, np.nan, np.float32)
+
+    @property
+    def board_writes(self) -> bool:
+        """Whether the board can be left to write and verify; through the SMU it cannot, as it reads for itself."""
+        return read_path(self.plan) == "board" and self.station.board_writes
+
+    def write_by_the_board(self, seen: Siemens, to_p: Mask, to_ap: Mask, known: Levels) -> Siemens | None:
+        """The board pulses and reads by itself what of the masks `seen` says a pulse can bring over. Its last reading of the
+        kernel; None when nobody knows what it did."""
+        writable = known.could_switch(seen)
+        gap = known.p - known.ap
+        # Windows that meet at the midpoint and reach one gap beyond the states: whatever lies farther out is broken.
+        half = _WINDOW * gap
+        targets = np.select([to_p & writable, to_ap & writable], [known.midpoint + half, known.midpoint - half], np.nan)
+        plan = self.plan
+        how = BoardWriting(
+            read_volts=plan.read_volts,
+            averages=plan.averages,
+            pulse_volts=plan.pulse_volts,
+            pulse_s=plan.pulse_s,
+            max_pulses=plan.max_pulses,
+            tolerance_siemens=half - _MARGIN * gap,
+            slack_siemens=_MARGIN * gap,
+        )
+        try:
+            written = self.station.write_verify(self.kernel, targets, how)
+        except OutcomeUnknown as error:
+            lost = np.isfinite(targets)
+            self.unknown |= lost
+            self.pulses += lost.astype(np.uint16)
+            self.notes.append(f"kernel {self.kernel}: {error}; read back instead of repeating")
+            return None
+        self.pulses += written.pulses
+        self.untrusted = max(self.untrusted, written.found.flagged)
+        return written.found.siemens
+
     def insist(self, last: Siemens, among: Mask, known: Levels, to_p: bool) -> Siemens:
         """Pulse again, up to the plan's max_pulses in all, what `last` shows in the wrong state; its last readings, else `last`.
 
@@ -108,16 +122,3 @@ class KernelWriter:
         """The step's result: `arrays` beside the pulses given (uint16) and those with one whose outcome was lost (uint8)."""
         own = {"pulses": self.pulses, "unknown": self.unknown.astype(np.uint8)}
         return Measured({**arrays, **own}, self.untrusted + int(self.unknown.sum()), tuple(self.notes))
-
-
-def wrong_state(siemens: Siemens, known: Levels, to_p: bool) -> Mask:
-    """Readings on the other side of the midpoint that a pulse could still bring over. NaN is never wrong."""
-    if not known.valid:
-        return np.zeros(siemens.shape, np.bool_)
-    beyond = siemens < known.midpoint if to_p else siemens > known.midpoint
-    return beyond & known.could_switch(siemens)
-
-
-def _median(siemens: Siemens) -> float:
-    finite = siemens[np.isfinite(siemens)]
-    return float(np.median(finite)) if finite.size else float("nan")

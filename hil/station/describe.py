@@ -29,7 +29,13 @@ def origin(identities: Iterable[Identity]) -> dict[str, object]:
 
 
 def wires(instruments: Instruments) -> dict[str, dict[str, Any]]:
-    return {name: asdict(getattr(instruments, name).counts()) for name in NAMES}
+    """Flat: what was rejected stands there by reason, as rejected_crc."""
+    return {name: _flat(asdict(getattr(instruments, name).counts())) for name in NAMES}
+
+
+def _flat(counts: dict[str, Any]) -> dict[str, Any]:
+    rejected: dict[str, int] = counts.pop("rejected", {})
+    return counts | {f"rejected_{reason}": number for reason, number in rejected.items()}
 
 
 def instrument_states(instruments: Instruments, identities: Mapping[str, Identity]) -> dict[str, Any]:

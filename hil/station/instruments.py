@@ -38,6 +38,13 @@ class ControllerInspection(Protocol):
     def geometry(self) -> Geometry: ...
 
 
+class PulseWitness(Protocol):
+    """What asking after pulses needs of a controller."""
+
+    def identify(self) -> Identity: ...
+    def pulse_outcomes(self, first_id: int, count: int) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class Instruments:
     """The three of one station."""

@@ -1,4 +1,5 @@
-"""Conductance of one kernel, by either way in: the board's own amplifier, or the SMU on one junction after another.
+"""Conductance of one kernel, by either way in: the board's own amplifier, or the SMU on one junction after another; and
+bringing it to what is wanted, where the board does that by itself.
 
 A value that is not to be trusted (saturated, limited, overflowed, infinite) is NaN and counted, never a number that looks like one.
 """
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.board_values import WriteVerifySettings
+from drivers.errors import EmergencyStopped, Refused
 from drivers.protocols import CrossbarController, SourceSettings
 from hil.model.lab import LabConfig
 from hil.station.instruments import Instruments
@@ -47,6 +50,55 @@ def through_the_smu(
             amps[row, column], volts[row, column] = reading.amps, reading.volts
     instruments.off_and_isolated()
     return _conductance(amps, volts)
+
+
+@dataclass(frozen=True)
+class BoardWriting:
+    """How the board brings junctions to their targets by itself: reads, pulses what is away from its target, reads again.
+
+    pulse_volts: above 0, of either sign as needed. tolerance_siemens: how far from its target a junction may be. A settled one
+    is pulsed again only when it is farther away than that by `slack_siemens`. max_pulses: of each junction.
+    """
+
+    read_volts: float
+    averages: int
+    pulse_volts: float
+    pulse_s: float
+    max_pulses: int
+    tolerance_siemens: float
+    slack_siemens: float
+
+
+@dataclass(frozen=True)
+class KernelWritten:
+    """found: the last reading of every junction. pulses: (rows, columns) uint8, what each got."""
+
+    found: KernelConductance
+    pulses: NDArray[np.uint8]
+
+
+def written_by_the_board(
+    crossbar: CrossbarController, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting
+) -> KernelWritten:
+    """targets_siemens: (rows, columns), NaN leaves a junction alone. Raises EmergencyStopped, or Refused when the board ended
+    it before its time; OutcomeUnknown, LinkError."""
+    volts = how.read_volts
+    settings = WriteVerifySettings(
+        read_volts=volts,
+        set_volts=how.pulse_volts,
+        reset_volts=-how.pulse_volts,
+        pulse_s=how.pulse_s,
+        tolerance_in_amps=how.tolerance_siemens * volts,
+        tolerance_out_amps=(how.tolerance_siemens + how.slack_siemens) * volts,
+        max_pulses=how.max_pulses,
+        averages=how.averages,
+    )
+    reading = crossbar.write_verify(kernel, targets_siemens * volts, settings)
+    if reading.ended == "STOPPED":
+        raise EmergencyStopped(f"crossbar: an emergency stop ended the writing of kernel {kernel}; find out why, then reset it")
+    if reading.ended != "DONE":
+        raise Refused(f"crossbar: the board ended the writing of kernel {kernel} before its time: {reading.ended}")
+    return KernelWritten(_conductance(reading.amps, np.full_like(reading.amps, volts)), reading.pulses)
 
 
 def _conductance(amps: NDArray[np.float64], volts: NDArray[np.float64]) -> KernelConductance:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.protocols import Identity, Placement, PulseIds
+from firmware_protocol.codes import Capability
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
 from hil.station.errors import NotInContact, NotMadeSafe
-from hil.station.instruments import Instruments, open_crossbar, open_prober, open_smu
-from hil.station.reading import KernelConductance
+from hil.station.instruments import Instruments, PulseWitness, open_crossbar, open_prober, open_smu
+from hil.station.reading import BoardWriting, KernelConductance, KernelWritten
 
 ReadPath = Literal["board", "smu", "auto"]
 _TREND_LENGTH = 200
@@ -137,6 +138,19 @@ class Station:
         with self.proven_contact():
             return self._instruments.crossbar.pulse(kernel, mask, volts, seconds)
 
+    @property
+    def board_writes(self) -> bool:
+        """Whether the board brings a kernel to its targets by itself (`write_verify`)."""
+        return bool(self._instruments.crossbar.info().capabilities & Capability.WRITE_VERIFY)
+
+    def write_verify(self, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting) -> KernelWritten:
+        """Through the board alone: it pulses each junction of a kernel until it reads as wanted; NaN leaves one alone."""
+        safety.check_read(self.lab.limits, how.read_volts)
+        safety.check_averages(self.lab.limits, how.averages)
+        safety.check_pulse(self.lab.limits, how.pulse_volts, how.pulse_s)
+        with self.proven_contact():
+            return reading.written_by_the_board(self._instruments.crossbar, kernel, targets_siemens, how)
+
     def vmm(self, kernel: int, input_volts: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
         """(vectors, lines driven) V in, (vectors, lines sensed) A out. direction: "rows" or "columns" are driven."""
         safety.check_inputs(self.lab.limits, input_volts)
@@ -150,6 +164,11 @@ class Station:
             "origin": describe.origin(self._identities.values()),
             "temperature_c": self._instruments.prober.chuck_temperature_c(),
         }
+
+    @property
+    def pulse_witness(self) -> PulseWitness:
+        """Who knows what became of a pulse, needles down or not."""
+        return self._instruments.crossbar
 
     def wires(self) -> dict[str, dict[str, Any]]:
         """What went over each wire since the station was opened."""

@@ -133,9 +133,9 @@ def _check_or_create(engine: Engine, path: Path) -> None:
     try:
         cursor = raw.cursor()
         version = int(cursor.execute("PRAGMA user_version").fetchone()[0])
-        tables = int(cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        tables = {str(row[0]) for row in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         application = int(cursor.execute("PRAGMA application_id").fetchone()[0])
-        if tables == 0:
+        if not tables:
             # Written before the tables, so that a creation cut short is taken up again, not taken for a strange file.
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -148,8 +148,11 @@ def _check_or_create(engine: Engine, path: Path) -> None:
             )
     finally:
         raw.close()
-    if tables == 0:
+    if not tables:
         _create(engine)
+    elif not tables.issuperset(schema.metadata.tables):
+        with engine.execution_options(writing=True).begin() as connection:
+            schema.metadata.create_all(connection)
 
 
 def _create(engine: Engine) -> None:

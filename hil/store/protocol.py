@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import Event, RunState, Step
-from hil.store.records import EventRecord, MapRecord, RunRecord, Scope, StationRecord, TokenRecord, WaferRecord
+from hil.store.records import EventRecord, MapRecord, OpenIntent, RunRecord, Scope, StationRecord, TokenRecord, WaferRecord
 
 
 class StoreError(Exception):
@@ -40,6 +40,10 @@ class PulseIntents(Protocol):
     """drivers.protocols.PulseIds on durable rows, with `at` to say what the next intents are for."""
 
     def at(self, run: str, wafer: str, die: DieIndex) -> None: ...
+    def meant_for(self, serial: str) -> None:
+        """The controller that all ids from now on are for."""
+        ...
+
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
         """Raises PulseIdsExhausted, Unwritable: then no pulse may be sent."""
         ...
@@ -48,6 +52,15 @@ class PulseIntents(Protocol):
     def advance(self, last_id: int) -> None: ...
     def flush(self) -> None:
         """Outcomes told so far are on disk when it returns."""
+        ...
+
+    def unsettled(self) -> list[OpenIntent]:
+        """Oldest first: what a process that is gone, or a store that could not be written, left open."""
+        ...
+
+    def settle_left(self, outcomes: Mapping[int, Sequence[str]], told: Mapping[str | None, str]) -> None:
+        """Record what became of unsettled intents, by first id. told: what the record of each run says of it, None: the
+        station's. One transaction."""
         ...
 
 
@@ -145,6 +158,14 @@ class Store(Protocol):
     # --- station
     def station(self) -> StationRecord: ...
     def publish_station(self, snapshot: Mapping[str, Any]) -> None: ...
+    def links(self) -> dict[str, dict[str, Any]]:
+        """What went over each instrument's wire in the life of this store: counts by name, or by name and reason."""
+        ...
+
+    def publish_links(self, counts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Replaces what was told before; by the worker, who never tells less than that."""
+        ...
+
     def heartbeat(self) -> None: ...
     def end_heartbeat(self) -> None:
         """The worker leaves in good order: its silence from now on is no alarm."""

@@ -1,10 +1,12 @@
 """Pulse ids: durable before the first byte is sent, strictly increasing, never handed out twice, never wrapped.
 
-An intent whose outcome is null after a crash is honest: nobody knows, so nobody repeats it. Outcomes are kept in memory
-until the next intent or `flush`, which spares one disk sync per command and can lose only knowledge, never an intent."""
+An intent whose outcome is null after a crash is honest: nobody knows, so nobody repeats it; the next process asks the
+controller it was meant for. Outcomes are kept in memory until the next intent or `flush`, which spares one disk sync per
+command and can lose only knowledge, never an intent."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -12,11 +14,15 @@ from hil.model.lab import DieIndex
 from hil.store import schema
 from hil.store.database import Database
 from hil.store.protocol import PulseIdsExhausted
+from hil.store.records import OpenIntent
 
 LAST_PULSE_ID = 0xFFFF_FFFF
 """The link carries 32 bits."""
 
-_table = schema.pulse_intents
+NOTE = "pulses settled"
+"""Kind of the note in a run's record, and of the event in the station's."""
+
+_table, _boards = schema.pulse_intents, schema.pulse_boards
 
 
 class SqlPulseIds:
@@ -31,10 +37,20 @@ class SqlPulseIds:
         """What the next intents are for."""
         self._for = {"run": run, "wafer": wafer, "x": die[0], "y": die[1]}
 
+    def meant_for(self, serial: str) -> None:
+        """The controller that all ids from now on are for."""
+        with self._db.write() as connection:
+            first = _last(connection) + 1
+            newest = connection.execute(select(_boards).order_by(_boards.c.first_id.desc()).limit(1)).one_or_none()
+            if newest is None or newest.serial != serial:
+                connection.execute(_boards.delete().where(_boards.c.first_id == first))
+                connection.execute(_boards.insert().values(first_id=first, serial=serial))
+
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
         """First of `count` consecutive ids, the intent on disk. Raises PulseIdsExhausted, ValueError, Unwritable."""
         if count < 1:
             raise ValueError(f"an intent is for at least one pulse, not {count}")
+        count = int(count)  # NumPy's integers would be kept as bytes
         with self._db.write() as connection:
             self._write_settled(connection)
             last = _last(connection)
@@ -57,13 +73,39 @@ class SqlPulseIds:
         with self._db.write() as connection:
             self._write_settled(connection)
             if last_id > _last(connection):
-                _set_last(connection, last_id)
+                _set_last(connection, int(last_id))
 
     def flush(self) -> None:
         """Outcomes so far on disk."""
         if self._settled:
             with self._db.write() as connection:
                 self._write_settled(connection)
+
+    def unsettled(self) -> list[OpenIntent]:
+        """Oldest first. Ids of a process that is at work are among them until it flushes: ask before pulsing."""
+        self.flush()
+        with self._db.read() as connection:
+            boards = connection.execute(select(_boards).order_by(_boards.c.first_id)).all()
+            since = [board.first_id for board in boards]
+            left: list[OpenIntent] = []
+            for row in connection.execute(select(_table).where(_table.c.outcome.is_(None)).order_by(_table.c.first_id)):
+                place = bisect_right(since, row.first_id)
+                left.append(OpenIntent(row.first_id, row[1], row.run, boards[place - 1].serial if place else None))
+            return left
+
+    def settle_left(self, outcomes: Mapping[int, Sequence[str]], told: Mapping[str | None, str]) -> None:
+        """What became of unsettled intents, by first id. See PulseIntents."""
+        with self._db.write() as connection:
+            for first_id, each in outcomes.items():
+                here = (_table.c.first_id == first_id) & _table.c.outcome.is_(None)
+                connection.execute(_table.update().where(here).values(outcome=dict(Counter(each))))
+            for run, text in told.items():
+                self._tell(connection, run, text)
+
+    def _tell(self, connection: Connection, run: str | None, text: str) -> None:
+        kind, name = ("station", "what") if run is None else ("noted", "note")
+        payload = {name: NOTE, "text": text, "data": {}} | ({"by": None} if run is None else {})
+        connection.execute(schema.events.insert().values(run=run, at=self._now(), kind=kind, payload=payload))
 
     def _write_settled(self, connection: Connection) -> None:
         for first_id, outcome in self._settled.items():

@@ -97,3 +97,16 @@ class StationRecord:
     heartbeat_at: str | None
     may_be_on: str | None
     resets: int = 0
+
+
+@dataclass(frozen=True)
+class OpenIntent:
+    """Pulses that were set aside and never settled: ids first_id to first_id + count - 1, for a run (None: for none).
+
+    serial: of the controller they were meant for; None where nobody told.
+    """
+
+    first_id: int
+    count: int
+    run: str | None
+    serial: str | None

@@ -4,7 +4,8 @@ clock. Times are UTC text (ISO 8601, Z); a die is two integer columns; JSON colu
 from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
 
 SCHEMA_VERSION = 1
-"""Kept in `PRAGMA user_version`. Raise it with every change of a table and add the step that brings old files up."""
+"""Kept in `PRAGMA user_version`. Raise it with every change of a table and add the step that brings old files up. A table more
+is no change: it is made when it is missing, and an older release does not see it."""
 
 metadata = MetaData()
 
@@ -132,6 +133,22 @@ pulse_intents = Table(
     Column("at", String, nullable=False),
     # {"executed": n, "refused": n, "unknown": n}; null until the fate of every pulse is known.
     Column("outcome", JSON(none_as_null=True)),
+)
+
+pulse_boards = Table(
+    "pulse_boards",
+    metadata,
+    # Ids from here on, up to the next row, were set aside for this controller.
+    Column("first_id", Integer, primary_key=True, autoincrement=False),
+    Column("serial", String, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("instrument", String, primary_key=True),
+    # What went over its wire in the life of this store; numbers only ever grow.
+    Column("counts", JSON, nullable=False),
 )
 
 tokens = Table(

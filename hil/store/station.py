@@ -25,6 +25,19 @@ class Station(Shelf):
     def publish_station(self, snapshot: Mapping[str, Any]) -> None:
         self._set(snapshot=dict(snapshot))
 
+    def links(self) -> dict[str, dict[str, Any]]:
+        """See Store."""
+        with self._db.read() as connection:
+            return {row.instrument: row.counts for row in connection.execute(select(schema.links))}
+
+    def publish_links(self, counts: Mapping[str, Mapping[str, Any]]) -> None:
+        """See Store."""
+        rows = [{"instrument": name, "counts": dict(of)} for name, of in counts.items()]
+        with self._db.write() as connection:
+            connection.execute(schema.links.delete())
+            if rows:
+                connection.execute(schema.links.insert(), rows)
+
     def heartbeat(self) -> None:
         self._set(heartbeat_at=self._now())
 

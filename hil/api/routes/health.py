@@ -43,6 +43,6 @@ def _readiness(services: Services) -> Readiness:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
 async def metrics(context: Context) -> Response:
-    """Prometheus text: runs by state, maps, messages and retransmits over each wire, the switches of the station."""
+    """Prometheus text: runs by state, maps, what went over each wire and what went wrong there, the switches of the station."""
     text = await run_in_threadpool(lambda: generate_latest(registry_of(context)))
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -142,6 +142,30 @@ def test_metrics_count_runs_dies_and_messages_over_the_wires(service: Service, h
     assert "hil_estop_latched 0.0" in lines
 
 
+def test_metrics_tell_what_went_over_each_wire_and_what_went_wrong_there(service: Service, http: httpx.Client) -> None:
+    good = {"unit": "messages", "sent": 40, "received": 39}
+    bad = {"unit": "frames", "sent": 70, "received": 69, "retransmitted": 2, "naks": 1, "late": 3, "timeouts": 4, "reconnects": 1}
+    service.store.publish_links({"smu": good, "prober": good, "crossbar": bad | {"rejected_crc": 5, "rejected_cobs": 6}})
+    lines = http.get("/metrics").text.splitlines()
+    told = {line for line in lines if line.startswith("hil_link_") and 'instrument="crossbar"' in line}
+    assert told == {
+        'hil_link_frames_sent_total{instrument="crossbar"} 70.0',
+        'hil_link_frames_received_total{instrument="crossbar"} 69.0',
+        'hil_link_errors_total{instrument="crossbar"} 0.0',
+        'hil_link_frames_retransmitted_total{instrument="crossbar"} 2.0',
+        'hil_link_late_replies_total{instrument="crossbar"} 3.0',
+        'hil_link_naks_total{instrument="crossbar"} 1.0',
+        'hil_link_timeouts_total{instrument="crossbar"} 4.0',
+        'hil_link_reconnects_total{instrument="crossbar"} 1.0',
+        'hil_link_frames_rejected_total{instrument="crossbar",reason="cobs"} 6.0',
+        'hil_link_frames_rejected_total{instrument="crossbar",reason="crc"} 5.0',
+    }
+    assert 'hil_link_frames_sent_total{instrument="smu"} 40.0' in lines
+    assert "# TYPE hil_link_frames_retransmitted_total counter" in lines
+    service.store.publish_links({"crossbar": bad | {"sent": 80}})
+    assert 'hil_link_frames_sent_total{instrument="crossbar"} 80.0' in http.get("/metrics").text.splitlines()
+
+
 def test_two_stops_at_once_are_both_answered(service: Service, http: httpx.Client) -> None:
     with ThreadPoolExecutor(2) as pool:
         stops = [pool.submit(http.post, STATION + "/estop") for _ in range(2)]

@@ -28,8 +28,7 @@ GEOMETRY = Geometry(4, 25, 25)
 class SimulatedLab:
     """Up from `with` to its end. world: what really is. config, toml: what the service is told."""
 
-    def __init__(self, folder: Path, dies: int = 2, ports: Sequence[int] = (0, 0, 0)) -> None:
-        seed = 5
+    def __init__(self, folder: Path, dies: int = 2, ports: Sequence[int] = (0, 0, 0), seed: int = 5) -> None:
         self.world = World(Wafer(seed, PRESETS["harsh"], nearest_dies(dies), GEOMETRY))
         self._ports = ports
         self.toml = folder / "lab.toml"
@@ -61,6 +60,10 @@ class SimulatedLab:
     def controller_state(self) -> str:
         """What the controller says of itself, on a connection of the test's own."""
         return read_status(self.config.crossbar.address).state
+
+    def controller_pulses(self) -> int:
+        """Pulses the controller has counted since it started, asked on a connection of the test's own."""
+        return read_status(self.config.crossbar.address).pulses
 
     @property
     def config(self) -> LabConfig:

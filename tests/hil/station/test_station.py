@@ -15,11 +15,13 @@ from drivers.protocols import SourceSettings
 from drivers.smu.keithley2450 import open_keithley2450
 from firmware_protocol.codes import Route
 from hil.station.errors import NotInContact, NotMadeSafe, WrongChip
+from hil.station.reading import BoardWriting
 from hil.station.station import Station, open_station
 from tests.support.scripted_server import ScriptedServer
 from tests.support.simulated_lab import SEED, CountedPulseIds, SimulatedLab, simulated_lab
 
 DIE = (0, 0)
+WRITING = BoardWriting(0.1, 4, pulse_volts=0.8, pulse_s=1e-6, max_pulses=20, tolerance_siemens=60e-6, slack_siemens=10e-6)
 
 
 class Stop(Exception):
@@ -137,6 +139,21 @@ def test_pulses_switch_and_say_which_were_executed(sim: SimulatedLab):
         assert not none.any()
 
 
+def test_the_board_brings_junctions_to_their_targets_and_leaves_the_others_alone(sim: SimulatedLab):
+    targets = np.full((4, 5), 335e-6)
+    targets[0], targets[1] = 186e-6, np.nan
+    before = sim.world.wafer.die(DIE).state_p[0].copy()
+    with in_contact(sim) as station:
+        assert station.board_writes
+        written = station.write_verify(0, targets, WRITING)
+        asked = station.snapshot()["crossbar"]["pulses"]
+    state_p = sim.world.wafer.die(DIE).state_p[0]
+    assert not state_p[0].any() and state_p[2:].all()
+    assert (state_p[1] == before[1]).all() and not written.pulses[1].any()
+    assert np.abs(written.found.siemens[[0, 2, 3]] - targets[[0, 2, 3]]).max() <= 70e-6
+    assert (written.found.flagged, int(written.pulses.sum())) == (0, asked)
+
+
 def test_a_product_is_the_sum_of_the_currents(sim: SimulatedLab):
     with in_contact(sim) as station:
         siemens = station.read_kernel(0, 0.1, 64, "board").siemens
@@ -153,8 +170,9 @@ def test_a_product_is_the_sum_of_the_currents(sim: SimulatedLab):
         lambda station: station.read_kernel(0, 0.1, 1, "smu"),
         lambda station: station.pulse(0, np.ones((4, 5), dtype=bool), 0.5, 1e-7),
         lambda station: station.vmm(0, np.zeros((1, 4)), "rows"),
+        lambda station: station.write_verify(0, np.full((4, 5), 335e-6), WRITING),
     ],
-    ids=["board", "smu", "pulse", "vmm"],
+    ids=["board", "smu", "pulse", "vmm", "write"],
 )
 def test_nothing_is_measured_on_a_die_that_is_not_in_verified_contact(sim: SimulatedLab, action):
     with opened(sim) as station:
@@ -285,6 +303,9 @@ def test_the_smu_itself_reaches_no_further_than_the_reading_needs(sim: Simulated
         lambda station: station.pulse(0, np.ones((4, 5), dtype=bool), 1.1, 1e-7),
         lambda station: station.pulse(0, np.ones((4, 5), dtype=bool), 0.5, 1.0),
         lambda station: station.vmm(0, np.full((1, 4), 0.4), "rows"),
+        lambda station: station.write_verify(0, np.full((4, 5), 335e-6), replace(WRITING, read_volts=0.31)),
+        lambda station: station.write_verify(0, np.full((4, 5), 335e-6), replace(WRITING, averages=1001)),
+        lambda station: station.write_verify(0, np.full((4, 5), 335e-6), replace(WRITING, pulse_volts=1.1)),
     ],
 )
 def test_a_value_beyond_the_labs_limits_is_refused_before_anything_is_sent(sim: SimulatedLab, action):

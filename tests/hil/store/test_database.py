@@ -23,6 +23,20 @@ def test_a_new_directory_becomes_a_store_and_opens_again(tmp_path: Path) -> None
     again.close()
 
 
+def test_a_store_from_before_a_table_was_added_gets_it_and_keeps_what_it_has(tmp_path: Path) -> None:
+    old = open_store(tmp_path)
+    first = old.pulse_ids().reserve(3, 0.8, 1e-7)
+    old.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as raw:
+        raw.execute("DROP TABLE pulse_boards")
+        raw.execute("DROP TABLE links")
+    raw.close()
+    opened = open_store(tmp_path)
+    assert [(each.first_id, each.serial) for each in opened.pulse_ids().unsettled()] == [(first, None)]
+    assert opened.links() == {}
+    opened.close()
+
+
 def test_many_processes_may_create_the_same_store_at_once(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from hil.store import open_store; open_store(Path(sys.argv[1])).heartbeat()"
     children = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "data")]) for _ in range(3)]

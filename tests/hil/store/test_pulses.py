@@ -69,3 +69,44 @@ def test_when_the_ids_are_used_up_the_store_refuses_rather_than_wraps(store: Sto
 def test_an_intent_for_nothing_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="not 0"):
         store.pulse_ids().reserve(0, 0.8, 1e-7)
+
+
+def test_what_a_process_left_open_is_found_with_the_controller_it_was_meant_for(store: Store) -> None:
+    gone = store.pulse_ids()
+    before_anyone_told = gone.reserve(2, 0.8, 1e-7)
+    for serial in ("A", "A", "B"):
+        gone.meant_for(serial)
+        gone.at("r1", "W1", (0, 0))
+        gone.reserve(5, 0.8, 1e-7)
+    settled = gone.reserve(1, 0.8, 1e-7)
+    gone.settle(settled, ["executed"])
+    gone.flush()
+    left = store.pulse_ids().unsettled()
+    assert [(each.first_id, each.count, each.run, each.serial) for each in left] == [
+        (before_anyone_told, 2, None, None),
+        (before_anyone_told + 2, 5, "r1", "A"),
+        (before_anyone_told + 7, 5, "r1", "A"),
+        (before_anyone_told + 12, 5, "r1", "B"),
+    ]
+
+
+def test_a_controller_that_nothing_was_sent_to_leaves_no_trace_on_the_next_ones_ids(store: Store) -> None:
+    ids = store.pulse_ids()
+    for serial in ("A", "B"):
+        ids.meant_for(serial)
+    ids.reserve(1, 0.8, 1e-7)
+    assert [each.serial for each in ids.unsettled()] == ["B"]
+
+
+def test_settling_what_was_left_open_is_told_with_it_and_happens_once(store: Store, tmp_path: Path) -> None:
+    gone = store.pulse_ids()
+    gone.at("r1", "W1", (0, 0))
+    first, second = gone.reserve(2, 0.8, 1e-7), gone.reserve(1, 0.8, 1e-7)
+    ids = store.pulse_ids()
+    ids.settle_left({first: ["executed", "refused"]}, {"r1": "half of it", None: "of one run"})
+    ids.settle_left({first: ["unknown", "unknown"]}, {})
+    assert _outcomes(tmp_path) == {first: {"executed": 1, "refused": 1}, second: None}
+    assert [each.first_id for each in ids.unsettled()] == [second]
+    told = {(event.run, event.kind): event.payload for event in store.events() if event.kind != "wafer"}
+    assert told["r1", "noted"] == {"note": "pulses settled", "text": "half of it", "data": {}}
+    assert told[None, "station"] == {"what": "pulses settled", "text": "of one run", "by": None, "data": {}}

@@ -1,10 +1,10 @@
-"""Which junctions are pulsed again."""
+"""What the two states of a kernel look like, and which junctions are pulsed by that."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.runs.write_verify import levels, wrong_state
+from hil.runs.levels import levels, not_in, two_states, wrong_state
 
 P, AP = 335e-6, 186e-6
 
@@ -49,3 +49,34 @@ def test_only_what_a_pulse_could_mend_is_pulsed_again() -> None:
 def test_no_reading_is_wrong_for_both_states(siemens: float) -> None:
     read = _kernel(siemens)
     assert not (wrong_state(read, KNOWN, to_p=True) & wrong_state(read, KNOWN, to_p=False)).any()
+
+
+def _both(share_p: float, spread: float = 0.05) -> np.ndarray:
+    """A kernel of two states with some broken metal."""
+    rng = np.random.default_rng(3)
+    kernel = np.where(rng.random((25, 25)) < share_p, P, AP) * (1 + spread * rng.standard_normal((25, 25)))
+    kernel[0], kernel[:, 0] = 950e-6, 0.0
+    kernel[1, 1] = np.nan
+    return kernel.astype(np.float32)
+
+
+def test_two_states_are_told_apart_in_one_reading_that_holds_both() -> None:
+    for share in (0.3, 0.5, 0.8):
+        found = two_states(_both(share))
+        assert found.valid
+        assert found.near(KNOWN)
+
+
+def test_one_state_is_never_taken_for_two() -> None:
+    for share in (0.0, 1.0):
+        for spread in (0.0, 0.03, 0.1):
+            assert not two_states(_both(share, spread)).valid
+    for nothing in (np.nan, 0.0):
+        assert not two_states(_kernel(nothing)).valid
+
+
+def test_what_is_not_seen_in_a_state_is_what_a_first_pulse_goes_to() -> None:
+    read = _kernel(P)
+    read[0, :4] = [AP, 950e-6, 0.0, np.nan]
+    assert np.argwhere(not_in(read, KNOWN, to_p=True)).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
+    assert not_in(read, two_states(read), to_p=True).all(), "nothing is known, so nothing is left out"
