@@ -1,199 +1,255 @@
-"""A line that goes wrong, in virtual time and by seed: seven faults per frame, each with its own draw, and jitter.
+"""A host, a device end and a line between them that fails, on virtual time and by seed; and the account of it afterwards.
 
-Order on the line is kept, as a cable keeps it. Time is an integer of ns that jumps from event to event.
+Rule 1: real bytes go both ways; nothing here looks into a frame but to count it.
+Rule 2: what was applied is taken from the device's own log, never from an answer. Each command has an amplitude of its own and
+each of its items another junction, so that every pulse in the log names its id.
 """
 
 import heapq
+import itertools
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from firmware_protocol.codes import Opcode, Status
-from firmware_protocol.events import Abandoned, Answered, Event, Execute, LinkDown, Role, Transmit
+from firmware_protocol.codes import Opcode, PulseOutcome, Status
+from firmware_protocol.events import Abandoned, Answered, Event, LinkDown, LostBy, Role, Transmit
 from firmware_protocol.framing import Deframer, Frame
-from firmware_protocol.messages import Hello, HelloResponse, Program, ProgramResponse
+from firmware_protocol.messages import Arm, Hello, HelloResponse, Program, ProgramResponse, ReadList, ReadListResponse, Request
 from firmware_protocol.questions import MILLISECOND_NS, Ticket, Timing
 from firmware_protocol.session import Endpoint
+from simulator.faults import DirectionPlan, Fault, FaultName, FaultyDirection, Incident
+from tests.support.device_end import DeviceEnd
+from tests.support.ledger_end import LINE
 
-LATENCY_NS = MILLISECOND_NS
-JITTER_NS = MILLISECOND_NS // 5
-TIMING = Timing(first_rto_ns=10 * MILLISECOND_NS, min_rto_ns=5 * MILLISECOND_NS, max_rto_ns=200 * MILLISECOND_NS, give_up_ns=10**18)
-Fault = Callable[[bytes, random.Random], bytes]
-
-
-def _flip(wire: bytes, rng: random.Random) -> bytes:
-    place = rng.randrange(len(wire))
-    return wire[:place] + bytes([wire[place] ^ 1 << rng.randrange(8)]) + wire[place + 1 :]
+TIMING = Timing(first_rto_ns=10 * MILLISECOND_NS, min_rto_ns=5 * MILLISECOND_NS, max_rto_ns=200 * MILLISECOND_NS)
+SEVEN = (
+    FaultName.FLIP, FaultName.DROP, FaultName.DOUBLE, FaultName.SWAP, FaultName.LOSE, FaultName.CUT, FaultName.REPEAT,
+)  # fmt: skip
 
 
-def _drop(wire: bytes, rng: random.Random) -> bytes:
-    place = rng.randrange(len(wire))
-    return wire[:place] + wire[place + 1 :]
-
-
-def _double(wire: bytes, rng: random.Random) -> bytes:
-    place = rng.randrange(len(wire))
-    return wire[: place + 1] + wire[place:]
-
-
-def _swap(wire: bytes, rng: random.Random) -> bytes:
-    place = rng.randrange(len(wire) - 1)
-    return wire[:place] + wire[place + 1 : place + 2] + wire[place : place + 1] + wire[place + 2 :]
-
-
-def _cut(wire: bytes, rng: random.Random) -> bytes:
-    return wire[: rng.randrange(1, len(wire))]
-
-
-FAULTS: tuple[Fault, ...] = (_flip, _drop, _double, _swap, _cut, lambda wire, rng: b"", lambda wire, rng: wire + wire)
-"""Byte faults, a cut frame, a lost one and a doubled one."""
+def failing(probability: float, reboots: float = 0.0, disconnects: float = 0.0) -> DirectionPlan:
+    """Each of the seven faults with its own draw per frame, restarts and lost connections besides; 1 ms, and up to a fifth more."""
+    chances = {**dict.fromkeys(SEVEN, probability), FaultName.REBOOT: reboots, FaultName.DISCONNECT: disconnects}
+    return DirectionPlan(tuple(Fault(name, chance) for name, chance in chances.items() if chance), MILLISECOND_NS, MILLISECOND_NS // 5)
 
 
 @dataclass
-class Direction:
-    """One way of the line. arrived: when the last bytes got there, ns."""
+class Ended:
+    """How the operations of a trial ended. unknown, executed, refused: pulse ids. reads: readings that came. wrong: of another junction."""
 
-    probability: float
-    rng: random.Random
-    arrived_ns: int = 0
-
-    def carry(self, wire: bytes, now_ns: int) -> tuple[int, bytes]:
-        """(time of arrival, what arrives)."""
-        for fault in FAULTS:
-            if len(wire) > 1 and self.rng.random() < self.probability:
-                wire = fault(wire, self.rng)
-        self.arrived_ns = max(self.arrived_ns, now_ns + LATENCY_NS + self.rng.randrange(JITTER_NS))
-        return self.arrived_ns, wire
+    executed: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
+    unknown: set[int] = field(default_factory=set)
+    reads: int = 0
+    wrong: int = 0
+    late: int = 0
+    """Operations that ended after their deadline."""
 
 
-@dataclass
-class Ledger:
-    """What the device really did: times each pulse id was applied. Nothing in the protocol reads it."""
+@dataclass(frozen=True)
+class Asked:
+    """One request under way. first, count: its pulse ids, count 0 for a reading."""
 
-    applied: dict[int, int] = field(default_factory=dict)
-
-    def apply(self, pulse_id: int) -> None:
-        self.applied[pulse_id] = self.applied.get(pulse_id, 0) + 1
-
-    @property
-    def doubled(self) -> int:
-        return sum(times > 1 for times in self.applied.values())
+    message: Request
+    deadline_ns: int
+    first: int = 0
+    count: int = 0
 
 
 @dataclass
-class Bench:
-    """A host that wants `pulses` pulses, a device that applies them, a line between them that fails.
+class Trial:
+    """A host that wants `pulses` pulses in commands of up to `batch`, with readings between them.
 
-    reboots: probability that the device restarts instead of executing. frames: what went over the line, both ways.
+    back: the plan of the way to the host where it is another one. frames: what went over the line, both ways.
+    downs: why sessions ended, with counts. restarts: of the device.
     """
 
+    end: DeviceEnd
     pulses: int
-    probability: float
+    plan: DirectionPlan
     seed: int
     window: int = 8
-    reboots: float = 0.0
+    batch: int = 16
+    reads: float = 0.2
+    timing: Timing = TIMING
     make_host: Callable[..., Endpoint] = Endpoint
-    frames: int = 0
+    device_extra_ns: int = 0
+    back: DirectionPlan | None = None
     now_ns: int = 0
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        self.ledger = Ledger()
-        self.answered: dict[int, Status] = {}
-        self.unknown: set[int] = set()
-        self.to_device = Direction(self.probability, random.Random(self.seed + 1))
-        self.to_host = Direction(self.probability, random.Random(self.seed + 2))
-        self._events: list[tuple[int, int, bool, bytes]] = []
+        self.to_device = FaultyDirection(self.plan, f"{self.seed} there")
+        self.to_host = FaultyDirection(self.back or self.plan, f"{self.seed} back")
+        self.ended = Ended()
+        self.downs: Counter[LostBy] = Counter()
+        self.restarts = 0
+        self.retransmitted = 0
+        self._arrivals: list[tuple[int, int, bool, bytes | Incident]] = []
         self._count = 0
-        self._next_pulse = 1
-        self._waiting: dict[Ticket, int] = {}
-        self._boot_id = 0
-        self._device_deframer, self._host_deframer = Deframer(), Deframer()
-        self._restart_device()
+        self._next_pulse, self._commands = 1, 0
+        self._ids: dict[tuple[int, int], int] = {}
+        self._asked: dict[Ticket, Asked] = {}
+        self._armed: Ticket | None = None
+        self._ready = False
+        self._deframer = Deframer()
         self._open_session()
 
     @property
     def done(self) -> bool:
-        return len(self.answered) + len(self.unknown) >= self.pulses
+        return self._next_pulse > self.pulses and not self._asked
+
+    @property
+    def frames(self) -> int:
+        return self.to_device.frames + self.to_host.frames
 
     def run(self, most_frames: int) -> None:
-        """Until every pulse has ended, or `most_frames` have gone over the line: the bound that a livelock breaks."""
+        """Until every operation has ended, or `most_frames` have gone over the line: the bound that a livelock breaks."""
         while not self.done and self.frames < most_frames:
-            self._ask()
+            if self._ready:
+                self._ask()
             self._step()
+        self.retransmitted += self.host.counters.retransmitted
 
-    def _restart_device(self) -> None:
-        self._boot_id += 1
-        self.device = Endpoint(Role.DEVICE, boot_id=self._boot_id)
+    # --- the account
+    def times_applied(self) -> Counter[int]:
+        """How often each pulse id was applied, by the device's own log."""
+        return Counter(self._ids[amplitude_uv, device] for device, amplitude_uv, _ in self.end.pulses())
 
+    def in_order(self) -> bool:
+        ids = [self._ids[amplitude_uv, device] for device, amplitude_uv, _ in self.end.pulses()]
+        return all(later > earlier for earlier, later in itertools.pairwise(ids))
+
+    # --- the host
     def _open_session(self) -> None:
         session = self.rng.randrange(1, 65_536)
-        self.host = self.make_host(Role.HOST, session=session, window=self.window, timing=TIMING)
-        _, wire = self.host.request(Hello(), self.now_ns)
-        self._send(True, wire)
+        self.host = self.make_host(Role.HOST, session=session, window=self.window, timing=self.timing)
+        self._ready, self._armed = False, None
+        self._send(self.host.request(Hello(), self.now_ns)[1])
 
     def _ask(self) -> None:
-        while self.host.open and self.host.may_ask() and self._next_pulse <= self.pulses:
-            ticket, wire = self.host.request(Program(self._next_pulse, 800_000, 100, b"\x01\x00"), self.now_ns)
-            self._waiting[ticket] = self._next_pulse
-            self._next_pulse += 1
-            self._send(True, wire)
+        while self.host.open and self._next_pulse <= self.pulses and self.host.may_ask():
+            deadline_ns = self.now_ns + self.timing.give_up_ns + (len(self._asked) + 1) * self.device_extra_ns
+            if self.rng.random() < self.reads:
+                devices = [self.rng.randrange(LINE.devices) for _ in range(8)]
+                asked = Asked(ReadList(1, 100_000, _u16(devices)), deadline_ns)
+            else:
+                asked = self._next_command(deadline_ns)
+            ticket, wire = self.host.request(asked.message, self.now_ns, self.device_extra_ns)
+            self._asked[ticket] = asked
+            self._send(wire)
 
-    def _send(self, towards_device: bool, wire: bytes) -> None:
-        at_ns, arriving = (self.to_device if towards_device else self.to_host).carry(wire, self.now_ns)
-        self.frames += 1
-        self._count += 1
-        heapq.heappush(self._events, (at_ns, self._count, towards_device, arriving))
-
-    def _step(self) -> None:
-        due_ns = self.host.next_poll_ns()
-        arrival_ns = self._events[0][0] if self._events else None
-        assert due_ns is not None or arrival_ns is not None, "nothing will ever happen again"
-        if arrival_ns is None or (due_ns is not None and due_ns < arrival_ns):
-            self.now_ns = max(self.now_ns, due_ns or 0)
-            self._heard(self.host.poll(self.now_ns))
-            return
-        self.now_ns, _, towards_device, data = heapq.heappop(self._events)
-        deframer = self._device_deframer if towards_device else self._host_deframer
-        for found in deframer.feed(data):
-            if isinstance(found, Frame):
-                (self._device_takes if towards_device else self._host_takes)(found)
-
-    def _device_takes(self, frame: Frame) -> None:
-        for event in self.device.receive(frame, self.now_ns):
-            if isinstance(event, Execute):
-                self._execute(event)
-            elif isinstance(event, Transmit):
-                self._send(False, event.data)
-
-    def _execute(self, event: Execute) -> None:
-        message = event.message
-        if isinstance(message, Hello):
-            answer = HelloResponse(1, 0, 8, 0, 2048, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0x7F, bytes(16)).encode()
-            self._send(False, self.device.respond(event.frame, Status.OK, answer))
-            return
-        assert isinstance(message, Program)
-        before, after = self.rng.random() < self.reboots, self.rng.random() < self.reboots
-        if not before:
-            self.ledger.apply(message.first_pulse_id)
-        if before or after:
-            self._restart_device()
-            return
-        answer = ProgramResponse(message.first_pulse_id, message.first_pulse_id, b"\0").encode()
-        self._send(False, self.device.respond(event.frame, Status.OK, answer))
-
-    def _host_takes(self, frame: Frame) -> None:
-        self._heard(self.host.receive(frame, self.now_ns))
+    def _next_command(self, deadline_ns: int) -> Asked:
+        count = min(self.rng.randint(1, self.batch), self.pulses + 1 - self._next_pulse)
+        self._commands += 1
+        start = self.rng.randrange(LINE.devices)
+        devices = [(start + item) % LINE.devices for item in range(count)]
+        for item, device in enumerate(devices):
+            self._ids[self._commands, device] = self._next_pulse + item
+        asked = Asked(Program(self._next_pulse, self._commands, 100, _u16(devices)), deadline_ns, self._next_pulse, count)
+        self._next_pulse += count
+        return asked
 
     def _heard(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Transmit):
-                self._send(True, event.data)
-            elif isinstance(event, Answered) and event.ticket.opcode == Opcode.PROGRAM:
-                pulse_id = self._waiting.pop(event.ticket)
-                assert ProgramResponse.decode(event.frame.payload).first_pulse_id == pulse_id, "an answer given to another request"
-                self.answered[pulse_id] = Status(event.frame.status)
-            elif isinstance(event, Abandoned) and event.ticket in self._waiting:
-                self.unknown.add(self._waiting.pop(event.ticket))
+                self._send(event.data)
+            elif isinstance(event, Answered):
+                self._answered(event)
+            elif isinstance(event, Abandoned):
+                self._abandoned(event.ticket)
             elif isinstance(event, LinkDown):
+                self.downs[event.reason] += 1
+                self.retransmitted += self.host.counters.retransmitted
                 self._open_session()
+
+    def _answered(self, event: Answered) -> None:
+        if event.ticket.opcode == Opcode.HELLO:
+            if event.frame.status != Status.OK:
+                self._open_session()
+                return
+            crc32 = HelloResponse.decode(event.frame.payload).limits_crc32
+            self._armed, wire = self.host.request(Arm(crc32), self.now_ns)
+            self._send(wire)
+            return
+        if event.ticket == self._armed:
+            assert event.frame.status == Status.OK, Status(event.frame.status)
+            self._ready = True
+            return
+        asked = self._asked.pop(event.ticket)
+        self.ended.late += self.now_ns > asked.deadline_ns
+        if asked.count:
+            self._pulsed(asked, event.frame)
+        elif event.frame.status == Status.OK:
+            self._read(asked, event.frame)
+
+    def _pulsed(self, asked: Asked, frame: Frame) -> None:
+        ids = range(asked.first, asked.first + asked.count)
+        if frame.status != Status.OK:
+            self.ended.refused.update(ids)
+            return
+        answer = ProgramResponse.decode(frame.payload)
+        assert (answer.first_pulse_id, len(answer.outcomes)) == (asked.first, asked.count), "an answer given to another request"
+        for pulse_id, outcome in zip(ids, answer.outcomes, strict=True):
+            (self.ended.executed if outcome == PulseOutcome.EXECUTED else self.ended.refused).add(pulse_id)
+
+    def _read(self, asked: Asked, frame: Frame) -> None:
+        assert isinstance(asked.message, ReadList)
+        wanted = memoryview(asked.message.devices).cast("H")
+        pairs = memoryview(ReadListResponse.decode(frame.payload).readings).cast("H")
+        self.ended.reads += len(wanted)
+        right = len(pairs) == 2 * len(wanted) and all(
+            pairs[2 * place] == device and self.end.shows(device, pairs[2 * place + 1]) for place, device in enumerate(wanted)
+        )
+        self.ended.wrong += not right
+
+    def _abandoned(self, ticket: Ticket) -> None:
+        if (asked := self._asked.pop(ticket, None)) is not None:
+            self.ended.late += self.now_ns > asked.deadline_ns
+            self.ended.unknown.update(range(asked.first, asked.first + asked.count))
+
+    # --- the line
+    def _send(self, wire: bytes) -> None:
+        for at_ns, what in self.to_device.carry(wire, self.now_ns):
+            self._push(at_ns, True, what)
+
+    def _push(self, at_ns: int, towards_device: bool, what: bytes | Incident) -> None:
+        self._count += 1
+        heapq.heappush(self._arrivals, (at_ns, self._count, towards_device, what))
+
+    def _step(self) -> None:
+        poll_ns, due_ns = self.host.next_poll_ns(), self.end.due_ns(self.now_ns)
+        arrival_ns = self._arrivals[0][0] if self._arrivals else None
+        times = [at_ns for at_ns in (poll_ns, due_ns, arrival_ns) if at_ns is not None]
+        assert times, "nothing will ever happen again"
+        self.now_ns = max(self.now_ns, min(times))
+        if due_ns is not None and due_ns <= self.now_ns:
+            for at_ns, what in self.to_host.carry(self.end.take(self.now_ns), self.now_ns):
+                self._push(at_ns, False, what)
+        elif arrival_ns is not None and arrival_ns <= self.now_ns:
+            _, _, towards_device, what = heapq.heappop(self._arrivals)
+            self._arrive(towards_device, what)
+        else:
+            self._heard(self.host.poll(self.now_ns))
+
+    def _arrive(self, towards_device: bool, what: bytes | Incident) -> None:
+        if what is Incident.DISCONNECT:
+            # Whatever is on the way is lost, both ways; the device may be left with half a frame.
+            self._arrivals.clear()
+            self._deframer = Deframer()
+            self._heard(self.host.end(LostBy.LINE))
+        elif isinstance(what, Incident):
+            # On the way there: before the request is carried out. On the way back: after, and the answer is gone.
+            self.restarts += 1
+            self.end.restart(self.now_ns)
+        elif towards_device:
+            self.end.feed(what, self.now_ns)
+        else:
+            for found in self._deframer.feed(what):
+                if isinstance(found, Frame):
+                    self._heard(self.host.receive(found, self.now_ns))
+
+
+def _u16(values: list[int]) -> bytes:
+    return b"".join(value.to_bytes(2, "little") for value in values)
