@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# The protocol's own tests, measured: they fail below the share of branches that pyproject.toml asks for.
+COVERED = $(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term tests/firmware_protocol
 
-.PHONY: setup demo test lint check clean
+.PHONY: setup demo test coverage lint check clean
 
 setup:
 	@$(PYTHON) scripts/set_up.py
@@ -12,7 +14,11 @@ demo: setup
 	@$(BIN)/hil demo $(ARGS)
 
 test: setup lint
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(or $(ARGS),--ignore tests/firmware_protocol)
+	$(if $(ARGS),,$(COVERED))
+
+coverage: setup
+	$(COVERED)
 
 lint: setup
 	$(BIN)/ruff check .

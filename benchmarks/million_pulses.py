@@ -1,6 +1,6 @@
 """A million pulses over a line that fails: none twice, none confirmed and not given, no reading of another junction.
 
-python -m benchmarks.million_pulses [--pulses 1000000] [--seeds 20] [--real 20000]
+python -m benchmarks.million_pulses [--pulses 1000000] [--seeds 20] [--batch 1] [--real 20000]
 
 Virtual time, real bytes. Seven faults at 1 % each per frame and way, a restart of the device at 0.1 % per frame and way. The million
 on the least device there is (a session and a log), then `--real` pulses on each real end. The last line is the control: a host that
@@ -15,12 +15,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 
 from tests.support.device_end import device_end
-from tests.support.faulty_line import LINE, LedgerEnd, NaiveEnd, Trial, failing
+from tests.support.faulty_line import Trial, failing
+from tests.support.ledger_end import LINE, LedgerEnd, NaiveEnd
 
 PROBABILITY, REBOOTS = 0.01, 0.001
-BATCH = WINDOW = 8
+WINDOW = 8
 FRAMES_PER_PULSE = 12
 PROCESSES = 2
+PULSES_OF_A_TRIAL = 20_000
+"""On a real end."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +77,24 @@ def account_of(trial: Trial) -> Account:
     )
 
 
-def run_trial(end: str, pulses: int, seed: int) -> Account:
-    """end: "least", "naive", or the name of a real end."""
+def run_trial(end: str, pulses: int, seed: int, batch: int = 8) -> Account:
+    """end: "least", "naive", or the name of a real end. batch: pulses of the longest command."""
     if end in ("least", "naive"):
         made = LedgerEnd() if end == "least" else NaiveEnd()
         # The naive host waits for each answer before it goes on, as such hosts do.
-        trial = Trial(made, pulses, failing(PROBABILITY, REBOOTS), seed, batch=BATCH, window=WINDOW if end == "least" else 1)
+        trial = Trial(made, pulses, failing(PROBABILITY, REBOOTS), seed, batch=batch, window=WINDOW if end == "least" else 1)
         trial.run(FRAMES_PER_PULSE * pulses)
         return account_of(trial)
     with device_end(end, LINE) as device:
-        trial = Trial(device, pulses, failing(PROBABILITY, REBOOTS), seed, batch=BATCH, window=WINDOW)
+        trial = Trial(device, pulses, failing(PROBABILITY, REBOOTS), seed, batch=batch, window=WINDOW)
         trial.run(FRAMES_PER_PULSE * pulses)
         return account_of(trial)
 
 
-def run(end: str, pulses: int, seeds: Iterable[int]) -> tuple[Account, float]:
+def run(end: str, pulses: int, seeds: Iterable[int], batch: int) -> tuple[Account, float]:
     """The sum over the seeds, and the seconds it took."""
     begun = time.perf_counter()
-    jobs = [(end, pulses, seed) for seed in seeds]
+    jobs = [(end, pulses, seed, batch) for seed in seeds]
     if len(jobs) == 1:
         total = run_trial(*jobs[0])
     else:
@@ -113,18 +116,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pulses", type=int, default=1_000_000)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=1, help="pulses of the longest command; one each is the hardest on the line")
     parser.add_argument("--real", type=int, default=20_000, help="pulses on each real end; 0 for none")
     parser.add_argument("--ends", nargs="*", default=["python", "c"])
     options = parser.parse_args()
-    broken = 0
+    broken, trials = 0, max(1, options.real // PULSES_OF_A_TRIAL)
     for what, end, pulses, seeds in (
         ("least device", "least", options.pulses // options.seeds, range(options.seeds)),
-        *((f"{end} end", end, options.real, [100]) for end in options.ends if options.real),
+        *((f"{end} end", end, options.real // trials, range(100, 100 + trials)) for end in options.ends if options.real),
     ):
-        account, seconds = run(end, pulses, seeds)
+        account, seconds = run(end, pulses, seeds, options.batch)
         broken += account.broken
         print(line(what, account, seconds), flush=True)
-    control, seconds = run("naive", min(options.pulses, 20_000), [1])
+    control, seconds = run("naive", min(options.pulses, 20_000), [1], options.batch)
     doubled = control.doubled / control.pulses
     print(f"control, naive retry: {control.doubled:,} of {control.pulses:,} doubled ({doubled:.1%}), {seconds:.1f} s", flush=True)
     return int(broken > 0 or doubled <= 0.05)

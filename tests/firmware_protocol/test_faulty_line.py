@@ -9,7 +9,8 @@ from firmware_protocol.answers import SEQ_MODULUS, Answers, Place
 from firmware_protocol.events import LostBy, Role
 from firmware_protocol.questions import Questions
 from firmware_protocol.session import Endpoint
-from tests.support.faulty_line import TIMING, LedgerEnd, NaiveEnd, Trial, failing
+from tests.support.faulty_line import TIMING, Trial, failing
+from tests.support.ledger_end import LedgerEnd, NaiveEnd
 
 PULSES = 8000
 FRAMES_PER_COMMAND = 12
@@ -53,6 +54,18 @@ def test_after_a_restart_of_the_device_pulses_are_unknown_and_never_sent_again()
     assert set(made.downs) <= {LostBy.REBOOT, LostBy.SESSION}
     assert 5 < len(made.ended.unknown) <= made.restarts * 8 * 16
     assert 0 < len(made.ended.unknown & applied.keys()) < len(made.ended.unknown), "unknown must mean both: applied and not"
+
+
+def test_after_a_lost_connection_only_what_was_under_way_is_unknown() -> None:
+    made = Trial(LedgerEnd(), PULSES, failing(0.01, disconnects=0.003), 4)
+    made.run(BOUND)
+    applied = made.times_applied()
+    assert made.done
+    assert set(applied.values()) == {1}
+    assert made.ended.executed <= applied.keys()
+    assert made.downs.keys() == {LostBy.LINE}
+    assert 5 < len(made.ended.unknown) <= made.downs[LostBy.LINE] * 8 * 16
+    assert (made.ended.wrong, made.ended.late, made.restarts) == (0, 0, 0)
 
 
 def test_a_naive_retry_doubles_pulses_so_the_bench_bites() -> None:
