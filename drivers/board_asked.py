@@ -48,6 +48,11 @@ class Asked:
         """Whether all are settled. For one thread at a time."""
         return self._left == 0 or self._complete.acquire(timeout=timeout_s)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all are settled."""
+        return self._left == 0
+
     def result(self) -> list[Frame]:
         """Answers in order, once all are settled. Raises the first error in order."""
         if self.errors:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from drivers.board_asked import Asked, Begun
 from drivers.errors import DriverError, LinkLost, Refused
+from firmware_protocol.codes import Opcode
 from firmware_protocol.framing import Frame
 from firmware_protocol.messages import EventMessage
 from firmware_protocol.questions import Ticket
@@ -85,6 +86,17 @@ class Outbox:
     def ended(self, begun: Begun) -> None:
         """Nobody listens to this operation any more."""
         self._begun.pop(begun.seq, None)
+
+    @property
+    def outstanding(self) -> bool:
+        """Whether anything of the owner's waits to be sent or for its answer."""
+        return bool(self._unsent) or any(ticket.opcode != Opcode.KEEPALIVE for ticket in self._sent)
+
+    def withdraw(self, asked: Asked, error: DriverError) -> None:
+        """What of it has not been sent never will be."""
+        if asked in self._unsent:
+            self._unsent.remove(asked)
+            asked.fail_unsent(error)
 
     def drop_unsent(self, error: DriverError) -> None:
         for asked in self._unsent:

@@ -16,7 +16,19 @@ from firmware_protocol.codes import Capability, Opcode, Status
 from firmware_protocol.dictionary import Dictionary, DictionaryError
 from firmware_protocol.events import Role
 from firmware_protocol.framing import Frame, RejectReason
-from firmware_protocol.messages import Accepted, DictChunk, GetDict, Hello, HelloResponse, Malformed, Message, Refusal, Request
+from firmware_protocol.messages import (
+    Accepted,
+    DictChunk,
+    GetDict,
+    GetStatus,
+    Hello,
+    HelloResponse,
+    Malformed,
+    Message,
+    Refusal,
+    Request,
+    StatusResponse,
+)
 from firmware_protocol.questions import MILLISECOND_NS, Timing
 from firmware_protocol.session import Endpoint
 
@@ -135,6 +147,17 @@ def greet(link: BoardLink, nonces: Callable[[], int], timeout_s: float) -> Greet
     return Greeting(hello, found, missing, boot_id, link.endpoint.capabilities)
 
 
+def first_status(link: BoardLink, timeout_s: float) -> StatusResponse:
+    """What a line without a session is asked before anything else. Raises like `greet`."""
+    timeout_s = min(timeout_s, GREETING_S)
+    try:
+        answer = understand(link.address, GetStatus(), link.ask(GetStatus(), timeout_s=timeout_s))
+    except LinkTimeout as error:
+        raise _stranger(link, timeout_s) from error
+    assert isinstance(answer, StatusResponse)
+    return answer
+
+
 def say_hello(link: BoardLink, nonces: Callable[[], int], timeout_s: float) -> tuple[HelloResponse, int]:
     """Open a session: the answer and the boot id. Raises like `greet`."""
     for _ in range(_ATTEMPTS):
@@ -162,16 +185,16 @@ def _other_version(address: str, error: Denied) -> DriverError:
 
 
 def _stranger(link: BoardLink, timeout_s: float) -> DriverError:
-    """What the silence after HELLO means."""
+    """What the silence after the first question means."""
     counters = link.endpoint.counters
     if counters.unexpected:
         return WrongInstrument(f"{link.address}: the line sends back what is sent; it is a loop or a terminal, not the controller")
     if counters.rejected.get(RejectReason.VERSION):
         return WrongInstrument(f"{link.address}: answers in another version of the protocol; update the firmware or this software")
-    if link.received_bytes:
+    if link.incoming.received_bytes:
         return WrongInstrument(
-            f"{link.address}: {link.received_bytes} bytes came within {timeout_s:g} s, none of them this protocol's "
-            f"(first: {link.first_bytes!r}); check the address and the baud rate in lab.toml"
+            f"{link.address}: {link.incoming.received_bytes} bytes came within {timeout_s:g} s, none of them this protocol's "
+            f"(first: {link.incoming.first_bytes!r}); check the address and the baud rate in lab.toml"
         )
     return LinkTimeout(
         f"{link.address}: accepts the connection but did not answer HELLO within {timeout_s:g} s; is it the controller, and powered?"

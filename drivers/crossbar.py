@@ -9,8 +9,7 @@ calls `beat`.
 import secrets
 from collections.abc import Callable
 
-from drivers.board_link import BoardLink
-from drivers.board_talk import Greeting, greet, open_link
+from drivers.board_sessions import Sessions
 from drivers.crossbar_safety import Inspection, SafetyLine, inspect_crossbar, open_crossbar_for_safety, read_status
 from drivers.crossbar_scanning import Scanning
 from drivers.crossbar_upkeep import Upkeep
@@ -43,16 +42,7 @@ def open_crossbar(
 
     Raises ConnectFailed, WrongInstrument (not this firmware, another version, another geometry), LinkTimeout, LinkLost.
     """
-
-    def connect() -> tuple[BoardLink, Greeting]:
-        link = open_link(address, baud, 0, timeout_s)
-        try:
-            return link, greet(link, nonces, timeout_s)
-        except BaseException:
-            link.close()
-            raise
-
-    crossbar = Crossbar(connect, pulse_ids, timeout_s)
+    crossbar = Crossbar(Sessions(address, baud, nonces, timeout_s), pulse_ids, timeout_s)
     found = crossbar.info().geometry
     if geometry is not None and found != geometry:
         crossbar.close()

@@ -2,9 +2,11 @@
 happens: executed, refused, or unknown. Rule 3: an unanswered command is asked after, never sent again; one that never left
 this computer is refused. Rule 4: a controller that disarmed itself or serves another host had a reason; nobody arms it or
 takes it back unasked. Rule 5: a controller that restarted is believed about pulses only where its last id outlives that.
+Rule 6: a number that the controller knows from another session is another host's pulse, and ours was never given.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,38 +61,50 @@ class Command(Protocol):
         ...
 
 
-class Pulser:
-    """Sends commands that pulse. link: the session now in use. reconnect: open another one to the same board, or raise
-    LinkError. disarmed: what to raise when pulses turn out not to be allowed any more."""
+@dataclass(frozen=True)
+class Ways:
+    """To the board. link: the session now in use. reopen: another one with the same board; raises LinkError. looking: a line
+    without a session, for questions to the same start of the same board, whoever has it. disarmed: what to raise when pulses turn
+    out not to be allowed any more. refuse_while_stopped: raises EmergencyStopped."""
 
-    def __init__(
-        self, ids: PulseIds, link: Callable[[], BoardLink], reconnect: Callable[[], Return], disarmed: Callable[[], Refused]
-    ) -> None:
+    link: Callable[[], BoardLink]
+    reopen: Callable[[], Return]
+    looking: Callable[[], AbstractContextManager[BoardLink]]
+    disarmed: Callable[[], Refused]
+    refuse_while_stopped: Callable[[], None]
+
+
+class Pulser:
+    """Sends commands that pulse."""
+
+    def __init__(self, ids: PulseIds, ways: Ways) -> None:
         self._ids = ids
-        self._link = link
-        self._reconnect = reconnect
-        self._disarmed = disarmed
+        self._ways = ways
 
     def send(self, command: Command, device_s: float) -> int:
         """How many of its pulses were given, the first so many. device_s: longest time that the board may take, s.
 
-        Raises Refused (nothing happened), OutcomeUnknown, LinkError (nothing happened: it was not sent).
+        Raises Refused (nothing happened), OutcomeUnknown, SessionTaken (`executed` says how many were given), LinkError (nothing
+        happened: it was not sent).
         """
+        self._ways.refuse_while_stopped()
         with Settling(self._ids, command.count, command.volts, command.seconds) as settling:
             message = fitting(lambda: command.message(settling.pulses.first_id))
-            asked = self._link().submit([message], device_s)
-            return settling.settle(self._executed(command, message, asked, settling))
+            return settling.settle(self._executed(command, message, device_s, settling))
 
-    def _executed(self, command: Command, message: Request, asked: Asked, settling: "Settling") -> int:
+    def _executed(self, command: Command, message: Request, device_s: float, settling: "Settling") -> int:
+        link, asked = self._ways.link(), Asked([message], device_s)
+        session = link.endpoint.session
         try:
-            answer = understand(self._link().address, message, self._link().wait(asked)[0])
+            answer = understand(link.address, message, link.wait_for(asked)[0])
         except Denied as error:
             raise self.denied(error) from error
-        except LinkError as error:
+        except BaseException as error:
             if not asked.sent:
                 settling.nothing_happened()
-                raise
-            return self.ask_after(settling.pulses, error, lambda back: _boundary(back.link, settling.pulses))
+            elif isinstance(error, LinkError):
+                return self.ask_after(settling, session, error, lambda back: boundary(back.link, settling.pulses, session))
+            raise
         executed = command.executed(answer)
         if executed is None:
             raise settling.pulses.unknown(f"the answer to {message.opcode.name} is not about the pulses sent")
@@ -101,24 +115,38 @@ class Pulser:
         if error.status == Status.REFUSED_PULSE_ID:
             self._ids.advance(error.refusal.limit)
             return Refused(f"{error}: someone else pulsed this die; check what it holds before pulsing again")
-        return self._disarmed() if error.status == Status.REFUSED_NOT_ARMED else error
+        # REFUSED_CONFIG: the dead man acted while the command still waited for its turn.
+        return self._ways.disarmed() if error.status in (Status.REFUSED_NOT_ARMED, Status.REFUSED_CONFIG) else error
 
-    def ask_after(self, pulses: Pulses, cause: LinkError, find: Callable[[Return], int]) -> int:
-        """What became of a command without an answer: one attempt over a new session, then it stays unknown. find: asks
-        the same start of the board how many pulses it gave. The new session has ended the old one: what has not been
-        seen by now will never be executed. Raises OutcomeUnknown; Refused when the board restarted before it came there.
+    def ask_after(self, settling: "Settling", session: int, cause: LinkError, find: Callable[[Return], int]) -> int:
+        """What became of a command of `session` without an answer: one attempt over a new session, then it stays unknown. find:
+        asks the same start of the board how many pulses it gave. The new session has ended the old one: what has not been seen by
+        now will never be executed. Raises OutcomeUnknown; SessionTaken, all settled; Refused when the board restarted before it
+        came there.
         """
-        if isinstance(cause, SessionTaken):
-            raise pulses.unknown(str(cause)) from cause
+        pulses = settling.pulses
         try:
-            back = self._reconnect()
+            if isinstance(cause, SessionTaken):
+                raise cause
+            back = self._ways.reopen()
             if back.same_start:
                 return find(back)
+        except SessionTaken as error:
+            raise self._taken(settling, session, error) from cause
         except DriverError as error:
             raise pulses.unknown(f"{cause}; asking after them: {error}") from cause
         if back.durable and back.last_pulse_id < pulses.first_id:
             raise Refused(f"crossbar: the controller restarted before these pulses reached it ({cause}); none was applied; find out why")
         raise pulses.unknown(f"{cause}; the controller restarted meanwhile and does not remember single pulses")
+
+    def _taken(self, settling: "Settling", session: int, cause: SessionTaken) -> DriverError:
+        """What to raise when another host has the board. It may be asked all the same; his session has ended ours."""
+        try:
+            with self._ways.looking() as link:
+                executed = settling.settle(boundary(link, settling.pulses, session))
+        except DriverError as error:
+            return settling.pulses.unknown(f"{cause}; asking after them: {error}")
+        return SessionTaken(str(cause)).after(executed)
 
 
 class Settling:
@@ -146,48 +174,46 @@ class Settling:
         self.settle(0)
 
 
-def _boundary(link: BoardLink, pulses: Pulses) -> int:
-    """How many were executed, found by halving. Raises LinkError when the board no longer knows one of them."""
+def boundary(link: BoardLink, pulses: Pulses, session: int) -> int:
+    """How many of a command of `session` were executed, found by halving. Raises LinkError when the board does not know one of them."""
     executed, above = 0, pulses.count
     while executed < above:
         middle = (executed + above) // 2
-        if query(link, pulses.first_id + middle) == EXECUTED:
+        outcome = outcome_of(link, pulses.first_id + middle, session, never_seen=REFUSED)
+        if outcome == UNKNOWN:
+            raise LinkError(f"the controller no longer knows pulse {pulses.first_id + middle}")
+        if outcome == EXECUTED:
             executed = middle + 1
         else:
             above = middle
     return executed
 
 
-def query(link: BoardLink, pulse_id: int) -> str:
-    """ "executed" or "refused". Raises LinkError when the board does not know it any more."""
-    outcome = query_outcome(link, pulse_id)
-    if outcome is PulseOutcome.LOST:
-        raise LinkError(f"the controller no longer knows pulse {pulse_id}")
-    return EXECUTED if outcome is PulseOutcome.EXECUTED else REFUSED
+def outcome_of(link: BoardLink, pulse_id: int, session: int | None, never_seen: str) -> str:
+    """What became of the pulse that `session`, whose life is over, sent under this number; None: whoever sent it.
 
-
-def query_outcome(link: BoardLink, pulse_id: int) -> PulseOutcome:
-    """LOST also for an answer that is not about this pulse."""
+    never_seen: what one is taken for that the board says it has never seen.
+    """
     answer = ask(link, QueryPulse(pulse_id))
-    if not isinstance(answer, QueryPulseResponse) or answer.pulse_id != pulse_id or answer.outcome not in set(PulseOutcome):
-        return PulseOutcome.LOST
-    return PulseOutcome(answer.outcome)
+    if not isinstance(answer, QueryPulseResponse) or answer.pulse_id != pulse_id:
+        return UNKNOWN
+    if session is not None and answer.of_session not in (0, session):
+        return REFUSED  # The board uses a number once: it served somebody else under this one.
+    if answer.outcome == PulseOutcome.NEVER_SEEN and (session is None or answer.of_session == 0):
+        return never_seen
+    if session is None or answer.of_session == session:
+        return {int(PulseOutcome.EXECUTED): EXECUTED, int(PulseOutcome.REFUSED): REFUSED}.get(answer.outcome, UNKNOWN)
+    return UNKNOWN
 
 
-def told_outcomes(link: BoardLink, pulses: Pulses, *, never_seen: str) -> list[str]:
-    """Outcome of each id of one command. never_seen: what an id is taken for that the board says it has never seen.
+def told_outcomes(link: BoardLink, pulses: Pulses, session: int | None, *, never_seen: str) -> list[str]:
+    """Outcome of each id of one command of `session`. never_seen: what an id is taken for that the board says it has never seen.
 
     Along a command's ids the outcome changes few times, so only the places where it changes are looked for.
     """
-    meaning = {
-        PulseOutcome.EXECUTED: EXECUTED,
-        PulseOutcome.REFUSED: REFUSED,
-        PulseOutcome.NEVER_SEEN: never_seen,
-        PulseOutcome.LOST: UNKNOWN,
-    }
 
     def at(place: int) -> str:
-        return meaning[query_outcome(link, pulses.first_id + place)]
+        return outcome_of(link, pulses.first_id + place, session, never_seen)
 
     outcomes = [at(0)] * pulses.count
     spans = [(0, pulses.count - 1, outcomes[0], at(pulses.count - 1))] if pulses.count > 1 else []

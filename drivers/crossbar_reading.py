@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from drivers.board_talk import fitting, understand
 from drivers.board_values import DieReading, JunctionReadings
 from drivers.crossbar_session import CrossbarSession
-from drivers.crossbar_units import check_limit, to_amps, to_uv, to_vmm_inputs
+from drivers.crossbar_units import check_limit, to_amps, to_uv, to_vmm_inputs, whole
 from drivers.errors import EmergencyStopped, LinkLost, OverLimit, ProtocolError, Refused
 from drivers.protocols import KernelReading
 from firmware_protocol import messages
@@ -145,7 +145,7 @@ class Reading(CrossbarSession):
         """Checks what every reading needs, and leaves a selected path."""
         read_uv = to_uv(read_volts, "read_volts")
         check_limit(read_uv, self._limits.read_uv, 1e6, "read_volts V")
-        if averages < 1:
+        if whole(averages, "averages") < 1:
             raise Refused(f"crossbar: averages is {averages}; at least 1 is needed")
         if averages > MOST_AVERAGES:
             raise OverLimit(f"crossbar: averages is {averages}; the controller takes up to {MOST_AVERAGES}")

@@ -7,20 +7,21 @@ serial device that another process has open: two readers would take each other's
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from drivers.board_link import BoardLink
-from drivers.board_talk import GREETING_S, ask, fetch_dictionary, open_link, open_safety_link, say_hello
-from drivers.errors import LinkTimeout, OutputMayBeOn, ProtocolError, WrongInstrument
+from drivers.board_talk import GREETING_S, Denied, ask, fetch_dictionary, open_link, open_safety_link, say_hello
+from drivers.errors import EmergencyStopped, LinkTimeout, OutputMayBeOn, ProtocolError, WrongInstrument
 from drivers.protocols import ControllerStatus, Identity
 from firmware_protocol import dictionary
 from firmware_protocol.codes import DeviceState, Route, SafeReason
 from firmware_protocol.dictionary import Dictionary, DictionaryError
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import ClearFault, Disarm, GetStatus, StatusResponse
+from firmware_protocol.messages import ClearFault, Disarm, GetStatus, Message, Request, StatusResponse
 
 _NO_DEVICE = 0xFFFF
 SAFETY_TIMEOUT_S = 1.0
@@ -77,10 +78,10 @@ def _status(link: BoardLink) -> StatusResponse:
     try:
         answer = ask(link, GetStatus())
     except LinkTimeout as error:
-        if link.received_bytes:
+        if link.incoming.received_bytes:
             raise WrongInstrument(
-                f"{link.address}: {link.received_bytes} bytes came, none of them this protocol's (first: {link.first_bytes!r}); "
-                "check the address and the baud rate in lab.toml"
+                f"{link.address}: {link.incoming.received_bytes} bytes came, none of them this protocol's "
+                f"(first: {link.incoming.first_bytes!r}); check the address and the baud rate in lab.toml"
             ) from error
         raise
     assert isinstance(answer, StatusResponse)
@@ -94,6 +95,28 @@ def _dictionary(link: BoardLink) -> Dictionary:
     except DictionaryError as error:
         raise WrongInstrument(f"{link.address}: {error}; update the firmware or this software") from error
     return found
+
+
+def clear_latch(say: Callable[[Request], Message], before: Callable[[], None] = lambda: None) -> bool:
+    """Clear the emergency stop that STATUS shows, and no other; False when none is latched. before: called when one is.
+
+    Raises EmergencyStopped when another stop came in between: somebody must look why.
+    """
+    seen = say(GetStatus())
+    assert isinstance(seen, StatusResponse)
+    if seen.state != DeviceState.ESTOPPED:
+        return False
+    before()
+    try:
+        say(ClearFault(seen.safe_reason, seen.stops))
+    except Denied as error:
+        now = say(GetStatus())
+        assert isinstance(now, StatusResponse)
+        if (now.safe_reason, now.stops) == (seen.safe_reason, seen.stops):
+            raise
+        what = f"stop {now.stops} since it started came after stop {seen.stops}"
+        raise EmergencyStopped(f"crossbar: not cleared, another emergency stop came in between: {what}; find out why") from error
+    return True
 
 
 class SafetyLine:
@@ -120,11 +143,8 @@ class SafetyLine:
         self._verify(DeviceState.SAFE, DeviceState.ESTOPPED)
 
     def clear_emergency_stop(self) -> None:
-        """Leave the latch for SAFE; nothing when it is not latched."""
-        status = _status(self._link)
-        if status.state == DeviceState.ESTOPPED:
-            self._open_session()
-            ask(self._link, ClearFault(status.safe_reason))
+        """Leave the latch for SAFE; nothing when it is not latched. Raises EmergencyStopped when another stop came in between."""
+        if clear_latch(lambda message: ask(self._link, message), self._open_session):
             self._verify(DeviceState.SAFE)
 
     def close(self) -> None:

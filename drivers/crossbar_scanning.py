@@ -10,6 +10,7 @@ from drivers.board_operation import LongOperation
 from drivers.board_values import ScanReading
 from drivers.crossbar_reading import state_name
 from drivers.crossbar_session import CrossbarSession
+from drivers.crossbar_units import whole
 from drivers.errors import ProtocolError, Refused
 from firmware_protocol import messages
 from firmware_protocol.codes import NO_DEVICE, DeviceState
@@ -61,10 +62,10 @@ class Scanning(CrossbarSession):
         """
         if not (0.0 <= settle_s <= _MOST_SETTLE_S and 1e-3 <= step_timeout_s <= 3600.0):
             raise Refused(f"crossbar: settle_s {settle_s} is at most {_MOST_SETTLE_S}, step_timeout_s {step_timeout_s} at least 1 ms")
-        if (sentinel is None) != (sentinel_every == 0) or not 0 <= sentinel_every <= 0xFFFF:
+        if (sentinel is None) != (sentinel_every == 0) or not 0 <= whole(sentinel_every, "sentinel_every") <= 0xFFFF:
             raise Refused("crossbar: a sentinel and sentinel_every (1 to 65535) go together")
         device = self._device(*first)
-        if not 1 <= count <= self._geometry.devices - device:
+        if not 1 <= whole(count, "count") <= self._geometry.devices - device:
             raise Refused(f"crossbar: a scan of {count} junctions from {first} does not fit the die")
         marker = NO_DEVICE if sentinel is None else self._device(*sentinel)
         request = messages.Scan(device, count, marker, sentinel_every, round(settle_s * 1e6), round(step_timeout_s * 1e3))

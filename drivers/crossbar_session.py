@@ -1,81 +1,65 @@
-"""One controller over one connection after another: who it is, what state it is in, its limits, making it safe.
+"""What state the controller is in: its limits, making it safe, paths, long operations.
 
-Rule 1: connecting and closing change no output. Rule 2: a session that another host took is final: it is taken back for
-isolating alone. Rule 3: a board that comes back on another connection is told the limits again before anything else.
+Rule 1: a session that another host took is taken back for isolating alone. Rule 2: a board that comes back on another connection
+is isolated first, then told the limits again, both before anything is armed or read.
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 
-from drivers.board_link import BoardLink, SessionTaken
+from drivers.board_link import SessionTaken
 from drivers.board_operation import LongOperation
-from drivers.board_talk import Greeting, ask, ask_all
-from drivers.crossbar_safety import to_status
-from drivers.errors import DriverError, LinkError, OutputMayBeOn, ProtocolError, Refused, WrongInstrument
-from drivers.protocols import ControllerInfo, ControllerStatus, Identity, PulseIds, WireCounts
+from drivers.board_sessions import Sessions
+from drivers.board_talk import ask
+from drivers.crossbar_connection import CrossbarConnection
+from drivers.crossbar_safety import clear_latch
+from drivers.errors import DriverError, LinkError, OutputMayBeOn, ProtocolError, Refused
+from drivers.protocols import ControllerInfo, PulseIds
 from firmware_protocol import messages
-from firmware_protocol.codes import Capability, DeviceState, Route
-from firmware_protocol.geometry import Geometry
+from firmware_protocol.codes import DeviceState, Route
 from firmware_protocol.limits import Limits
-from firmware_protocol.messages import Message, Request
-from firmware_protocol.rules import rule_for
+from firmware_protocol.messages import Request
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 
 
-class CrossbarSession:
-    """connect: opens a new session on a new connection. For one thread, but for `emergency_stop`, `beat`, `counts`."""
+class CrossbarSession(CrossbarConnection):
+    """For one thread, but for `emergency_stop`, `beat`, `counts`."""
 
-    def __init__(self, connect: Callable[[], tuple[BoardLink, Greeting]], pulse_ids: PulseIds, timeout_s: float) -> None:
-        self._connect = connect
-        self._ids = pulse_ids
-        self._timeout_s = timeout_s
-        self._closed_counts: WireCounts | None = None
-        self._link, self._greeting = connect()
+    def __init__(self, sessions: Sessions, pulse_ids: PulseIds, timeout_s: float) -> None:
+        super().__init__(sessions, pulse_ids, timeout_s)
         self._limits = self._greeting.hello.limits
+        self._limits_owed = False
         self._state = DeviceState(self._greeting.hello.state)
-        pulse_ids.advance(self._greeting.hello.last_pulse_id)
-
-    # --- who it is
-    def identify(self) -> Identity:
-        found = self._greeting.dictionary
-        return Identity(found.vendor, found.model, found.serial, found.firmware, found.origin.simulated, found.origin.seed)
+        self._path = messages.Select(Route.NONE)
 
     def info(self) -> ControllerInfo:
         """limits: those now in force."""
         found, greeting = self._greeting.dictionary, self._greeting
         origin = {"simulated": found.origin.simulated, "seed": found.origin.seed}
+        missing = frozenset(request.opcode.name for request in messages.REQUESTS if not self._can(request))
         return ControllerInfo(
-            self.identify(), found.geometry, self._limits, origin, greeting.boot_id, greeting.capabilities, self._link.low_latency
+            self.identify(), found.geometry, self._limits, origin, greeting.boot_id, greeting.capabilities, self._link.low_latency, missing
         )
 
-    def status(self) -> ControllerStatus:
-        return to_status(self._status(), self._geometry)
-
-    def counts(self) -> WireCounts:
-        """Over all connections since it was opened."""
-        before, now = self._closed_counts, self._link.counts()
-        return now if before is None else before + now
-
-    def beat(self) -> None:
-        """The owner lives: keep the selected path closed although nothing is asked of the controller."""
-        self._link.beat()
-
-    def close(self) -> None:
-        self._link.close()
-
-    def reconnect(self, patience_s: float) -> None:
+    def reconnect(self, patience_s: float) -> bool:
         """A new session when the line was lost, tried again with longer and longer pauses for patience_s. Changes no output.
 
+        Whether the path that was selected before is still closed; True also where none was.
         Raises SessionTaken when another host has the controller, and what the last attempt failed with.
         """
         end_s, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
+        path = self._path if self._state is DeviceState.SELECTED else None
         if self._link.taken:
             raise SessionTaken(f"{self._link.address}: another host has the controller; open it again when he has done")
         while True:
             try:
-                return self._reconnect()
+                self._reopen()
+                self._tell_limits()
+                return path is None or self._is_closed(path)
+            except SessionTaken:
+                raise
             except LinkError:
                 if time.monotonic() + pause_s >= end_s:
                     raise
@@ -90,6 +74,7 @@ class CrossbarSession:
         answer = self._ask(messages.SetLimits(limits.encode()))
         assert isinstance(answer, messages.LimitsResponse)
         self._limits = answer.limits
+        self._limits_owed = False
         if self._limits != self._limits.tightened(limits):
             raise ProtocolError(f"{self._link.address}: asked for {limits}, the controller keeps {self._limits}; do not pulse with it")
         return self._limits
@@ -104,72 +89,35 @@ class CrossbarSession:
         self._enter(DeviceState.SAFE)
 
     def emergency_stop(self) -> None:
-        """Raises LinkError when the controller did not confirm; then stop it over another line."""
+        """From now on nothing is armed, pulsed or begun until `clear_emergency_stop`, on this line or the next.
+
+        Raises LinkError when the controller did not confirm; then stop it over another line.
+        """
+        self._stop_wanted.ask()
         self._link.wait(self._link.emergency_stop())
         self._enter(DeviceState.ESTOPPED)
 
     def clear_emergency_stop(self) -> None:
-        """Leave the latch for SAFE; nothing when it is not latched."""
-        status = self._status()
-        if status.state == DeviceState.ESTOPPED:
-            self._ask(messages.ClearFault(status.safe_reason))
+        """Leave the latch for SAFE; nothing when it is not latched. Raises EmergencyStopped when another stop came in between."""
+        stops = self._stop_wanted.so_far()
+        if clear_latch(self._ask):
             self._enter(DeviceState.SAFE)
+        self._stop_wanted.clear(stops)
+        self._tell_limits()
 
     # --- paths
     def select_junction(self, kernel: int, row: int, column: int) -> None:
-        self._ask(messages.Select(Route.JUNCTION, self._device(kernel, row, column)))
-        self._enter(DeviceState.SELECTED)
+        self._select(messages.Select(Route.JUNCTION, self._device(kernel, row, column)))
 
     def select_contact_pads(self) -> None:
-        self._ask(messages.Select(Route.CONTACT_PADS))
-        self._enter(DeviceState.SELECTED)
+        self._select(messages.Select(Route.CONTACT_PADS))
 
     # --- for the other rooms of the driver
-    @property
-    def _geometry(self) -> Geometry:
-        return self._greeting.dictionary.geometry
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        """Of one kernel."""
-        return self._geometry.rows, self._geometry.columns
-
-    def _device(self, kernel: int, row: int, column: int) -> int:
-        try:
-            return self._geometry.device(kernel, row, column)
-        except IndexError as error:
-            raise Refused(f"crossbar: no such junction: {error}") from error
-
-    def _status(self) -> messages.StatusResponse:
-        answer = self._ask(messages.GetStatus())
-        assert isinstance(answer, messages.StatusResponse)
-        return answer
-
-    def _ask(self, message: Request, device_s: float = 0.0) -> Message:
-        return ask(self._link, self._available(message), device_s)
-
-    def _ask_all(self, batch: list[Request], device_s: float = 0.0) -> list[Message]:
-        return ask_all(self._link, [self._available(message) for message in batch], device_s)
-
-    def _available(self, message: Request) -> Request:
-        self._need(message)
-        return message
-
-    def _need(self, message: Request | type[Request]) -> None:
-        if not self._can(message):
-            raise Refused(f"{self._link.address}: this firmware has no {message.opcode.name}; update it")
-
-    def _can(self, message: Request | type[Request]) -> bool:
-        lacking = rule_for(message.opcode).needs & ~self._greeting.capabilities
-        return message.opcode not in self._greeting.missing and not lacking
-
-    @property
-    def _ids_are_durable(self) -> bool:
-        return bool(self._greeting.capabilities & Capability.DURABLE_PULSE_IDS)
-
     @contextmanager
     def _operation(self, request: Request, step_s: float = 0.0) -> Generator[LongOperation]:
         """A long operation, accepted; aborted on leaving if it still runs. The board hears of us meanwhile."""
+        self._refuse_while_stopped()
+        self._tell_limits()
         operation = LongOperation(self._link, self._available(request), self._timeout_s, step_s)
         try:
             operation.start()
@@ -179,35 +127,50 @@ class CrossbarSession:
             operation.close()
             self._enter(self._state)
 
-    def _check_kernel(self, kernel: int) -> None:
-        if not 0 <= kernel < self._geometry.kernels:
-            raise Refused(f"crossbar: kernel {kernel} does not exist; the controller has 0 to {self._geometry.kernels - 1}")
-
     def _leave_path(self) -> None:
         """The board does not read a junction that the SMU is connected to."""
         if self._state is DeviceState.SELECTED:
             self.isolate()
+        self._tell_limits()
+
+    def _select(self, path: messages.Select) -> None:
+        self._ask(path)
+        self._path = path
+        self._enter(DeviceState.SELECTED)
+
+    def _is_closed(self, path: messages.Select) -> bool:
+        found = self._status()
+        return (found.state, found.route, found.device) == (DeviceState.SELECTED, path.route, path.device)
 
     def _enter(self, state: DeviceState) -> None:
         self._state = state
         self._link.keep_alive(state in (DeviceState.SELECTED, DeviceState.ARMED))
 
     def _arm(self) -> None:
+        self._refuse_while_stopped()
         if self._state is not DeviceState.ARMED:
+            self._tell_limits()
             self._ask(messages.Arm(self._limits.crc32))
             self._enter(DeviceState.ARMED)
 
     def _disarm(self) -> None:
         self._link.drop_unsent("isolating came first")
         try:
-            ask(self._link, messages.Disarm())
+            self._disarm_unless_taken()
         except SessionTaken:
             # Safe comes first, but nothing goes on in a session that somebody took from us: ours stays lost.
             self._link.close()  # A device is opened once.
-            with closing(self._connect()[0]) as link:
+            with closing(self._sessions.open()[0]) as link:
+                self._stop_if_wanted(link)
                 ask(link, messages.Disarm())
+
+    def _disarm_unless_taken(self) -> None:
+        try:
+            ask(self._link, messages.Disarm())
+        except SessionTaken:
+            raise
         except LinkError:
-            self._reconnect()
+            self._reopen()
             ask(self._link, messages.Disarm())
 
     def _disarmed_itself(self) -> Refused:
@@ -224,22 +187,12 @@ class CrossbarSession:
         self._enter(DeviceState[status.state])
         return status.safe_reason
 
-    def _check_same_board(self, greeting: Greeting) -> None:
-        """What was selected, limited and pulsed belongs to one board. Raises WrongInstrument."""
-        before, now = self._greeting.dictionary, greeting.dictionary
-        if (before.model, before.serial, before.geometry) != (now.model, now.serial, now.geometry):
-            self._link.close()
-            raise WrongInstrument(f"{self._link.address}: {now.model} {now.serial} answers now, it was {before.model} {before.serial}")
+    def _reopen(self) -> None:
+        super()._reopen()
+        self._limits_owed = self._greeting.hello.limits != self._limits
+        self._enter(DeviceState.ESTOPPED if self._stop_wanted else DeviceState(self._greeting.hello.state))
 
-    def _reconnect(self) -> None:
-        """A new session on a new connection; the limits asked for before are asked for again."""
-        so_far = self.counts()
-        self._link.close()
-        self._closed_counts = so_far
-        self._link, greeting = self._connect()
-        self._check_same_board(greeting)
-        self._greeting = greeting
-        self._state = DeviceState(greeting.hello.state)
-        self._ids.advance(greeting.hello.last_pulse_id)
-        if self._greeting.hello.limits != self._limits:
+    def _tell_limits(self) -> None:
+        """A board that started anew is told the limits asked for before, as soon as it may be: not while a stop is latched."""
+        if self._limits_owed and self._state in (DeviceState.SAFE, DeviceState.SELECTED):
             self.tighten_limits(self._limits)

@@ -1,12 +1,17 @@
 """SI units of the caller to integers of the link and back. Rule: refuse what does not fit; never clip, never pass NaN."""
 
 import math
+import operator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import OverLimit, Refused
 from firmware_protocol.codes import CODE_MASKED, CODE_SATURATED, VMM_INPUT_UV
+
+_MOST_VMM_UV = 32_767 * VMM_INPUT_UV
+"""What a step of 16 bits can say."""
+_MOST_COUNT = 127
 
 
 def to_uv(volts: float, name: str) -> int:
@@ -25,10 +30,21 @@ def to_ns(seconds: float, name: str) -> int:
 def _rounded(value: float, per_unit: float, name: str, unit: str) -> int:
     if not math.isfinite(value):
         raise Refused(f"crossbar: {name} is {value} {unit}; a finite number is needed")
-    return round(value * per_unit)
+    scaled = value * per_unit
+    if not math.isfinite(scaled):
+        raise OverLimit(f"crossbar: {name} is {value:g} {unit}, which is beyond any limit")
+    return round(scaled)
 
 
-def check_limit(value: int, limit: int, per_unit: float, what: str) -> None:
+def whole(value: int, name: str) -> int:
+    """Raises Refused for what is no integer: cut off, it would be another junction."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise Refused(f"crossbar: {name} is {value!r}; an integer is needed") from None
+
+
+def check_limit(value: float, limit: int, per_unit: float, what: str) -> None:
     """Raises OverLimit naming both in the caller's unit. what: name and unit, as "read_volts V"."""
     if abs(value) > limit:
         name, unit = what.rsplit(" ", 1)
@@ -41,10 +57,21 @@ def to_vmm_inputs(volts: NDArray[np.float64], limit_uv: int) -> NDArray[np.int16
     """Inputs in the link's steps of 10 uV. Raises Refused for NaN, OverLimit beyond the read limit."""
     if not np.isfinite(volts).all():
         raise Refused("crossbar: an input voltage is not a finite number; unmeasured inputs must be left out, not sent")
-    steps = np.rint(volts * (1e6 / VMM_INPUT_UV)).astype(np.int64)
-    largest = int(np.abs(steps).max(initial=0)) * VMM_INPUT_UV
-    check_limit(largest, limit_uv, 1e6, "input_volts V")
+    with np.errstate(over="ignore"):
+        steps = np.rint(np.asarray(volts, np.float64) * (1e6 / VMM_INPUT_UV))
+    # Compared before it becomes an integer of any size: what does not fit one would come out as another voltage.
+    largest = float(np.abs(steps).max(initial=0.0)) * VMM_INPUT_UV
+    check_limit(largest, min(limit_uv, _MOST_VMM_UV), 1e6, "input_volts V")
     return steps.astype("<i2")
+
+
+def to_counts(counts: NDArray[np.integer], name: str) -> NDArray[np.int8]:
+    """Times that each line is pulsed. Raises Refused for what is no integer, OverLimit beyond 127."""
+    if not np.issubdtype(counts.dtype, np.integer):
+        raise Refused(f"crossbar: {name} has dtype {counts.dtype}; integers are needed")
+    if counts.min() < -_MOST_COUNT or counts.max() > _MOST_COUNT:
+        raise OverLimit(f"crossbar: a line is pulsed at most {_MOST_COUNT} times by one outer product; send it in parts")
+    return counts.astype(np.int8)
 
 
 def to_amps(codes: bytes, zero_code: int, code_pa: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -2,8 +2,11 @@
 
 Rule 1: ids for the most pulses that it may take are durable before it begins; all are settled at its end, however it ends.
 Rule 2: when the line is lost, a new session (which ends the operation) asks how far it came.
+Rule 3: who waits is asked every half second at the latest whether to go on; if not, the board is told to end it at once.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +15,11 @@ from numpy.typing import NDArray
 from drivers.board_operation import LongOperation, fetch_operation, fetch_result
 from drivers.board_talk import Denied
 from drivers.board_values import WriteVerifyReading, WriteVerifySettings
-from drivers.crossbar_pulses import Return, Settling
+from drivers.crossbar_pulses import Pulses, Return, Settling, boundary
 from drivers.crossbar_reading import state_name
-from drivers.crossbar_units import to_codes, to_steps
+from drivers.crossbar_units import to_codes, to_steps, whole
 from drivers.crossbar_writing import Writing
-from drivers.errors import LinkError, ProtocolError, Refused
+from drivers.errors import DriverError, LinkError, OutcomeUnknown, ProtocolError, Refused
 from firmware_protocol import messages
 from firmware_protocol.codes import CODE_MASKED, OperationState
 
@@ -32,26 +35,74 @@ class Ended:
     pulses: int
 
 
+def _go_on() -> None:
+    pass
+
+
+class Watch:
+    """Asks `checkpoint` while an operation runs. What that raises ends the operation now; it goes on (`finish`) when every id
+    is settled."""
+
+    def __init__(self, checkpoint: Callable[[], None]) -> None:
+        self._checkpoint = checkpoint
+        self._raised: BaseException | None = None
+
+    def look(self, operation: LongOperation) -> None:
+        """Raises LinkError when the board could not be told to end it."""
+        if self._raised is not None:
+            return
+        try:
+            self._checkpoint()
+        except BaseException as error:  # noqa: BLE001 - raised again by `finish`
+            self._raised = error
+            with suppress(Refused):  # It ended meanwhile; how, is asked next.
+                operation.abort()
+
+    def finish(self) -> None:
+        if self._raised is not None:
+            raise self._raised
+
+
 class Verifying(Writing):
     """WRITE_VERIFY."""
 
-    def write_verify(self, kernel: int, targets_amps: NDArray[np.float64], settings: WriteVerifySettings) -> WriteVerifyReading:
+    def converter_amps(self) -> tuple[float, float]:
+        """The least and the most that a reading, and so a target, can say, A."""
+        zero_code, code_pa = self._greeting.hello.adc_zero_code, self._greeting.hello.adc_code_pa
+        return -zero_code * code_pa * 1e-12, (CODE_MASKED - 1 - zero_code) * code_pa * 1e-12
+
+    def write_verify(
+        self, kernel: int, targets_amps: NDArray[np.float64], settings: WriteVerifySettings, checkpoint: Callable[[], None] = _go_on
+    ) -> WriteVerifyReading:
         """targets_amps: (rows, columns), the current wanted of each junction at settings.read_volts; NaN leaves it alone.
 
         What an emergency stop, the dead man or a lost line ended is returned as far as it came (`ended`), every id settled.
-        Raises OverLimit, Refused (nothing happened), OutcomeUnknown, LinkError when only the results could not be fetched.
+        checkpoint: called every half second and oftener while the board works; what it raises ends the writing and is raised,
+        every id settled by what the board says.
+        Raises OverLimit, Refused (nothing happened), OutcomeUnknown (also when the board no longer has the results), LinkError when
+        only the results could not be fetched; `executed` then says how many pulses were given.
         """
         request = self._write_request(kernel, targets_amps, settings)
         self._need(messages.WriteVerify)
         self._arm()
         to_write = sum(code != CODE_MASKED for code in np.frombuffer(request.targets, "<u2"))
-        with Settling(self._ids, max(1, to_write * settings.max_pulses), settings.set_volts, settings.pulse_s) as settling:
-            operation = LongOperation(self._link, replace(request, first_pulse_id=settling.pulses.first_id), self._timeout_s)
-            try:
-                ended = self._ended(operation, settling)
-            finally:
-                operation.close()
-        return self._write_reading(operation.name, ended)
+        watch = Watch(checkpoint)
+        try:
+            with Settling(self._ids, max(1, to_write * settings.max_pulses), settings.set_volts, settings.pulse_s) as settling:
+                operation = LongOperation(self._link, replace(request, first_pulse_id=settling.pulses.first_id), self._timeout_s)
+                try:
+                    ended = self._ended(operation, settling, watch)
+                finally:
+                    operation.close()
+        finally:
+            watch.finish()
+        try:
+            return self._write_reading(operation.name, ended)
+        except Refused as error:
+            raise _results_lost(settling.pulses, ended.pulses, str(error)) from error
+        except DriverError as error:
+            error.after(ended.pulses)
+            raise
 
     # --- inside
     def _write_request(self, kernel: int, targets_amps: NDArray[np.float64], settings: WriteVerifySettings) -> messages.WriteVerify:
@@ -78,7 +129,7 @@ class Verifying(Writing):
             targets=codes.tobytes(),
         )
 
-    def _ended(self, operation: LongOperation, settling: Settling) -> Ended:
+    def _ended(self, operation: LongOperation, settling: Settling, watch: Watch) -> Ended:
         """How it ended, every id settled. Raises Refused when it never began, OutcomeUnknown."""
         try:
             operation.start()
@@ -90,11 +141,14 @@ class Verifying(Writing):
                 raise
             return self._ended_unseen(operation, settling, error)
         try:
-            done = operation.finish()
+            for _ in operation.events():
+                watch.look(operation)
         except LinkError as error:
             return self._ended_unseen(operation, settling, error)
         except Refused as error:
             raise settling.pulses.unknown(f"it began, then: {error}") from error
+        done = operation.end
+        assert done is not None
         if done.pulses > settling.pulses.count:
             raise settling.pulses.unknown(f"the controller says it gave {done.pulses} of {settling.pulses.count} pulses")
         return Ended(state_name(done.state), settling.settle(done.pulses))
@@ -108,11 +162,11 @@ class Verifying(Writing):
             if stands is not None and stands.first_pulse_id == settling.pulses.first_id:
                 seen.append(state_name(stands.state))
                 return stands.pulses
-            if back.last_pulse_id < settling.pulses.first_id:
-                return 0
-            raise LinkError("the controller no longer knows the operation")
+            return boundary(back.link, settling.pulses, operation.name[0])  # It knows a later operation, or none.
 
-        executed = settling.settle(self._pulser.ask_after(settling.pulses, cause, find))
+        executed = settling.settle(self._pulser.ask_after(settling, operation.name[0], cause, find))
+        if executed and not seen:
+            raise _results_lost(settling.pulses, executed, str(cause))
         if not seen:
             raise Refused(f"crossbar: WRITE_VERIFY never began ({cause}); nothing was pulsed")
         return Ended(seen[0], executed)
@@ -128,9 +182,17 @@ class Verifying(Writing):
         return WriteVerifyReading(results.copy(), pulses.copy(), amps.reshape(self._shape), ended.pulses, ended.state)
 
 
+def _results_lost(pulses: Pulses, executed: int, why: str) -> DriverError:
+    """How many pulses were given is known, and so what became of each id; which junctions got them is not."""
+    text = f"crossbar: WRITE_VERIFY gave {executed} pulses, but its results are lost ({why}); read the junctions back"
+    error = OutcomeUnknown(text, pulses.first_id, pulses.count)
+    error.executed = executed
+    return error
+
+
 def _check_settings(settings: WriteVerifySettings) -> None:
     """What does not depend on the controller. Raises Refused."""
-    if not 1 <= settings.max_pulses <= MOST_PULSES:
+    if not 1 <= whole(settings.max_pulses, "max_pulses") <= MOST_PULSES:
         raise Refused(f"crossbar: max_pulses is {settings.max_pulses}; 1 to {MOST_PULSES} are possible")
     if not settings.set_volts > 0 > settings.reset_volts:
         raise Refused(f"crossbar: set_volts {settings.set_volts} must be above 0, reset_volts {settings.reset_volts} below")

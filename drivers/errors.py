@@ -14,15 +14,30 @@ DriverError
     Busy               a long operation runs; wait for its end, or abort it
     NotSent            it never left this computer
   ComplianceTripped    the SMU limited; the reading is not to be trusted
-  OutcomeUnknown       a pulse may or may not have been applied; read back, never repeat
+  OutcomeUnknown       pulses may or may not have been applied, or on which junctions nobody knows; read back, never repeat
   OutputMayBeOn        output off was sent but could not be verified
 
-Every text names the instrument, the value, the limit and the next step.
+Every text names the instrument, the value, the limit and the next step. Where a call gives pulses in several commands, "nothing
+happened" is said of the command that failed; `executed` says what had been given before it.
 """
+
+from typing import Self
 
 
 class DriverError(Exception):
-    """Base of all errors of a driver."""
+    """Base of all errors of a driver.
+
+    executed: how many pulses of the same call are known to have been given before it, the first so many of the mask.
+    """
+
+    executed: int = 0
+
+    def after(self, executed: int) -> Self:
+        """The same, told of a call that had given pulses before."""
+        if executed:
+            self.executed += executed
+            self.args = (f"{self}; {executed} pulses of the same call had been given", *self.args[1:])
+        return self
 
 
 class LinkError(DriverError):

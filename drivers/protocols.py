@@ -4,7 +4,7 @@ Every method may raise drivers.errors.DriverError. `close` never changes an outp
 because of what they find, only when they cannot verify that the instrument is safe.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -137,6 +137,7 @@ class ControllerInfo:
     """From HELLO and the dictionary. origin: {"simulated": bool, "seed": int | None}. capabilities: granted in this session.
 
     low_latency: whether the port hands on bytes as they come; None where it has no such mode.
+    missing: names of the protocol's commands that cannot be had in this session.
     """
 
     identity: Identity
@@ -146,6 +147,7 @@ class ControllerInfo:
     boot_id: int
     capabilities: Capability = _NONE_GRANTED
     low_latency: bool | None = None
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,11 @@ class KernelReading:
 
 class PulseIds(Protocol):
     """Where pulse ids come from: durable before the first byte is sent, never handed out twice for one die."""
+
+    def opened(self, serial: str, session: int) -> None:
+        """A session was opened on the board of this serial number; the ids reserved from now on are sent in it. A board says
+        of an id whose session's it was: so two hosts that chose the same numbers are told apart."""
+        ...
 
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
         """First of `count` consecutive ids, the intent already durable. Never below an id handed out before."""
@@ -265,7 +272,8 @@ class CrossbarController(Protocol):
     def pulse(self, kernel: int, mask: NDArray[np.bool_], pulse_volts: float, pulse_s: float) -> NDArray[np.bool_]:
         """One pulse on every junction of `mask` (rows, columns) of a kernel; positive drives AP to P.
 
-        Returns (rows, columns) bool: executed. Arms first if needed. Raises OutcomeUnknown if an answer was lost.
+        Returns (rows, columns) bool: executed, fewer than asked for when something stopped it or the line had to be opened anew.
+        Arms first if needed. Raises OutcomeUnknown if an answer was lost; what is raised says in `executed` what was given before.
         """
         ...
 
@@ -285,8 +293,17 @@ class CrossbarController(Protocol):
         ...
 
     def read_junctions(self, junctions: Sequence[tuple[int, int, int]], read_volts: float, averages: int = 1) -> JunctionReadings: ...
-    def write_verify(self, kernel: int, targets_amps: NDArray[np.float64], settings: WriteVerifySettings) -> WriteVerifyReading:
-        """The board reads, pulses and reads again by itself. targets_amps: (rows, columns), NaN leaves a junction alone."""
+    def converter_amps(self) -> tuple[float, float]:
+        """The least and the most that a reading, and so a target of `write_verify`, can say, A."""
+        ...
+
+    def write_verify(
+        self, kernel: int, targets_amps: NDArray[np.float64], settings: WriteVerifySettings, checkpoint: Callable[[], None] = ...
+    ) -> WriteVerifyReading:
+        """The board reads, pulses and reads again by itself. targets_amps: (rows, columns), NaN leaves a junction alone.
+
+        checkpoint: called every half second and oftener meanwhile; what it raises ends the writing and is raised.
+        """
         ...
 
     def outer_product(
@@ -295,8 +312,9 @@ class CrossbarController(Protocol):
         """Junction (r, c) gets |row_counts[r] * column_counts[c]| pulses of the sign of the product."""
         ...
 
-    def pulse_outcomes(self, first_id: int, count: int) -> list[str]:
-        """What became of the ids of one command of an earlier session: "executed", "refused", "unknown"."""
+    def pulse_outcomes(self, first_id: int, count: int, session: int | None = None) -> list[str]:
+        """What became of the ids of one command of an earlier session: "executed", "refused", "unknown". session: its number, as
+        `PulseIds.opened` was told it; None: not known, then another host's pulses of the same numbers are taken for them."""
         ...
 
     def scan(

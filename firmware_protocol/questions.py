@@ -89,9 +89,13 @@ class Questions:
 
     def settle(self, ticket: Ticket, now_ns: int) -> None:
         """Its answer came. Raises KeyError unless `waits_for` said so."""
+        oldest = next(iter(self._waiting))
         waiting = self._waiting.pop(ticket)
         self._extra_ns -= waiting.extra_ns
-        self._timer_ns = now_ns
+        # Only what waits longest starts the timer anew: else answers to younger questions, such as a keep-alive every half
+        # second, would put off for ever what was lost on the line.
+        if ticket == oldest:
+            self._timer_ns = now_ns
         # Karn: an answer to something sent twice measures nothing. Nor does one behind a long operation.
         if waiting.sends == 1 and waiting.measurable:
             self._rtt.measured(now_ns - waiting.sent_ns)

@@ -46,7 +46,7 @@ RULES: Mapping[int, Rule] = {
     Opcode.GET_CALIBRATION: _question(Capability.CALIBRATION),
     Opcode.ESTOP: Rule(False, True, _ALWAYS, True),
     Opcode.ECHO: Rule(True, False, _ALWAYS, True),
-    Opcode.KEEPALIVE: Rule(True, False, _ALWAYS, True),
+    Opcode.KEEPALIVE: Rule(False, False, _ALWAYS, True),
     Opcode.DISARM: Rule(True, False, _ALWAYS, True),
     Opcode.ABORT: Rule(True, False, _ALWAYS, True, Capability.STREAMS),
     Opcode.CLEAR_FAULT: Rule(True, False, frozenset({_STOPPED})),

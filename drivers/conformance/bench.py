@@ -177,7 +177,7 @@ class Bench:
         """SAFE and at rest, from whatever state, in the present session. Raises Broken when the board does not comply."""
         status = self.status()
         if status.state == DeviceState.ESTOPPED:
-            self.granted(ClearFault(status.safe_reason))
+            self.granted(ClearFault(status.safe_reason, status.stops))
         elif status.state != DeviceState.SAFE or status.operation:
             self.granted(Disarm())
         return self.status()

@@ -1,8 +1,8 @@
 """O: long operations and their events. Without leave to read only what does not run can be asked for."""
 
-from drivers.conformance.bench import Bench, Heard, Skip, about, check, check_refusal, name_of, said, status_name
+from drivers.conformance.bench import Bench, Broken, Heard, Skip, about, check, check_refusal, name_of, said, status_name
 from drivers.conformance.rule import Wants, rule
-from firmware_protocol.codes import Capability, EventCode, Opcode, OperationState, SafeReason, Status
+from firmware_protocol.codes import Capability, DeviceState, EventCode, Opcode, OperationState, SafeReason, Status
 from firmware_protocol.framing import DELIMITER, Frame
 from firmware_protocol.messages import (
     Abort,
@@ -20,6 +20,9 @@ from firmware_protocol.messages import (
 READ_UV = 1_000
 """What junctions are biased with where reading is allowed, uV."""
 _DIE_S = 5.0
+_MOST_AVERAGES = 4_096
+_LATE_S = 0.5
+_SLICE_S = 0.05
 _NOBODY = 0xBEEF
 
 
@@ -114,6 +117,37 @@ def a_new_session_ends_an_operation(bench: Bench) -> None:
         check(status.safe_reason == SafeReason.NEW_SESSION, "STATUS after HELLO", SafeReason.NEW_SESSION, status.safe_reason)
     # What was on its way is nobody's now.
     bench.resynchronise()
+
+
+@rule("O6", "an operation ends when its owner falls silent, although nothing is armed", needs=Capability.STREAMS, wants=Wants.READ)
+def silence_ends_an_operation(bench: Bench) -> str:
+    dead_man_s = bench.hello_said.limits.dead_man_ms / 1000
+    answer = bench.ask(ReadDie(0, bench.hello_said.kernels, _MOST_AVERAGES, READ_UV))
+    check(answer.status == Status.ACCEPTED, about(answer), "ACCEPTED", said(answer))
+    silent_s = bench.wire.now_s()
+    done = _done_while_silent(bench, answer.seq, silent_s + dead_man_s + _LATE_S)
+    took_s = bench.wire.now_s() - silent_s
+    if done is None:
+        raise Broken(about(answer), f"DONE after {dead_man_s:g} s without its owner", f"nothing in {took_s:.2f} s")
+    if done.state == OperationState.DONE:
+        raise Skip("the board had read its die before its owner was silent for long enough")
+    check(done.state == OperationState.DEAD_MAN, f"DONE of seq {answer.seq}", OperationState.DEAD_MAN, done.state)
+    check(took_s > 0.8 * dead_man_s, "the dead man", f"{dead_man_s:g} s of patience", f"{took_s:.2f} s")
+    status = bench.status()
+    got = (status.state, status.safe_reason, status.operation)
+    check(
+        got == (DeviceState.SAFE, SafeReason.DEAD_MAN, 0), f"STATUS after {took_s:.2f} s of silence", "SAFE, reason DEAD_MAN, nothing", got
+    )
+    return f"ended after {took_s:.2f} s"
+
+
+def _done_while_silent(bench: Bench, seq: int, until_s: float) -> Done | None:
+    """DONE of the operation, heard without a word; None when none has come by then. What others left on the line is passed over."""
+    while bench.wire.now_s() < until_s:
+        frame = bench.wire.next_frame(_SLICE_S)
+        if frame is not None and (frame.opcode, frame.seq, frame.session) == (EventCode.DONE, seq, bench.session):
+            return Done.decode(frame.payload)
+    return None
 
 
 def _begin(bench: Bench) -> int:

@@ -203,12 +203,12 @@ def pulses_need_arming(bench: Bench) -> None:
     check(got == (before.last_pulse_id, before.pulses), "STATUS after them", (before.last_pulse_id, before.pulses), got)
 
 
-@rule("P2", "an id above the last one was never seen")
+@rule("P2", "an id above the last one was never seen, and is of no session")
 def an_id_above_the_last_was_never_seen(bench: Bench) -> None:
     last = bench.status().last_pulse_id
     check(bench.hello_said.last_pulse_id == last, "HELLO and STATUS", f"last_pulse_id {last} in both", bench.hello_said.last_pulse_id)
     for pulse_id in {min(last + 1, 0xFFFF_FFFF), 0xFFFF_FFFF} - {last}:
         answer = bench.granted(QueryPulse(pulse_id))
         assert isinstance(answer, QueryPulseResponse)
-        got = (answer.pulse_id, answer.outcome)
-        check(got == (pulse_id, PulseOutcome.NEVER_SEEN), f"QUERY_PULSE {pulse_id}", (pulse_id, PulseOutcome.NEVER_SEEN), got)
+        got, expected = (answer.pulse_id, answer.outcome, answer.of_session), (pulse_id, PulseOutcome.NEVER_SEEN, 0)
+        check(got == expected, f"QUERY_PULSE {pulse_id}", expected, got)

@@ -61,13 +61,13 @@ def a_foreign_boot_id_is_not_obeyed(bench: Bench) -> None:
 def _not_obeyed(bench: Bench, wrong: Callable[[Request, int], bytes]) -> None:
     """CLEAR_FAULT shows it: were it executed, the latch would be gone."""
     bench.granted(EmergencyStop())
-    seq = bench.number()
-    heard = bench.probe(wrong(ClearFault(SafeReason.ESTOP), seq))
+    clear, seq = ClearFault(SafeReason.ESTOP, bench.status().stops), bench.number()
+    heard = bench.probe(wrong(clear, seq))
     check(len(heard.frames) == 1, f"CLEAR_FAULT seq {seq}", "one answer", [said(frame) for frame in heard.frames])
     check_refusal(heard.frames[0], Status.REFUSED_BAD_SESSION)
     check(heard.status.state == DeviceState.ESTOPPED, f"STATUS after CLEAR_FAULT seq {seq}", "ESTOPPED", heard.status.state)
     # The refused one has taken no place in the sequence.
-    right = bench.probe(bench.frame(ClearFault(SafeReason.ESTOP), seq))
+    right = bench.probe(bench.frame(clear, seq))
     check([frame.status for frame in right.frames] == [Status.OK], f"the right CLEAR_FAULT seq {seq}", "OK", [*map(said, right.frames)])
 
 
@@ -84,8 +84,8 @@ def questions_need_no_session(bench: Bench) -> None:
 def a_new_session_ends_the_old_one(bench: Bench) -> None:
     old = bench.session
     bench.hello()
-    heard = bench.probe(bench.frame(KeepAlive(), 1, session=old))
-    check(len(heard.frames) == 1, "KEEPALIVE of the old session", "one answer", [said(frame) for frame in heard.frames])
+    heard = bench.probe(bench.frame(Echo(b"former"), 1, session=old))
+    check(len(heard.frames) == 1, "ECHO of the old session", "one answer", [said(frame) for frame in heard.frames])
     check_refusal(heard.frames[0], Status.REFUSED_BAD_SESSION)
     check(heard.status.session == bench.session, "STATUS", f"session {bench.session:#06x}", f"{heard.status.session:#06x}")
 
@@ -100,7 +100,19 @@ def answers_say_whose_they_are(bench: Bench) -> None:
         check(answer.boot_id == first.boot_id, about(answer), f"boot id {first.boot_id:#06x}", f"{answer.boot_id:#06x}")
 
 
-@rule("S10", "KEEPALIVE is answered OK and empty")
+@rule("S10", "KEEPALIVE takes no number, waits for none, and is answered OK and empty, to the owner alone")
 def keep_alive_is_answered(bench: Bench) -> None:
-    answer = bench.ask(KeepAlive())
-    check(answer.status == Status.OK and not answer.payload, about(answer), "OK, empty", f"{said(answer)}, {len(answer.payload)} bytes")
+    tag, first = bench.tag(), bench.number()
+    # As often as it comes, also while an order before it is missing; the numbers go on where they were.
+    data = bench.frame(KeepAlive(), tag) * 2 + bench.frame(Echo(b"ahead"), first + 1) + bench.frame(KeepAlive(), tag)
+    answers = [frame for frame in bench.probe(data).frames if frame.opcode == Opcode.KEEPALIVE]
+    check(len(answers) == 3, f"three KEEPALIVEs of tag {tag}", "three answers", [said(frame) for frame in answers])
+    for answer in answers:
+        check(answer.status == Status.OK and not answer.payload, about(answer), "OK, empty", f"{said(answer)}, {len(answer.payload)} bytes")
+    then = bench.probe(bench.frame(Echo(b"first"), first)).frames
+    check([frame.status for frame in then] == [Status.OK], f"ECHO seq {first} after them", "OK", [said(frame) for frame in then])
+    bench.number()
+    for other in ({"session": bench.session ^ 0x0101}, {"boot_id": bench.boot_id ^ 0x0101}):
+        heard = bench.probe(bench.frame(KeepAlive(), tag, **other)).frames
+        check(len(heard) == 1, "KEEPALIVE of another", "one answer", [said(frame) for frame in heard])
+        check_refusal(heard[0], Status.REFUSED_BAD_SESSION)

@@ -61,15 +61,22 @@ def a_stop_is_latched(bench: Bench) -> None:
     _check_stopped(bench.status(), "HELLO")
 
 
-@rule("E4", "CLEAR_FAULT must quote the reason; then the board is SAFE", latches=True)
-def clearing_quotes_the_reason(bench: Bench) -> None:
+@rule("E4", "CLEAR_FAULT must quote the reason and the count of stops, repeated ones included; then the board is SAFE", latches=True)
+def clearing_quotes_what_was_read(bench: Bench) -> None:
     bench.granted(EmergencyStop())
-    bench.refused(ClearFault(SafeReason.DEAD_MAN), Status.REFUSED_CONFIG, SafeReason.DEAD_MAN, SafeReason.ESTOP)
+    read = bench.status().stops
+    bench.granted(EmergencyStop())
+    stops = (read + 1) & 0xFFFF
+    counted = bench.status().stops
+    check(counted == stops, "STATUS after a second ESTOP", f"stops {stops}", counted)
+    bench.refused(ClearFault(SafeReason.DEAD_MAN, read), Status.REFUSED_CONFIG, SafeReason.DEAD_MAN, SafeReason.ESTOP)
     _check_stopped(bench.status(), "the wrong reason")
-    bench.granted(ClearFault(SafeReason.ESTOP))
+    bench.refused(ClearFault(SafeReason.ESTOP, read), Status.REFUSED_CONFIG, read, stops)
+    _check_stopped(bench.status(), "the count before the last stop")
+    bench.granted(ClearFault(SafeReason.ESTOP, stops))
     state = bench.status().state
     check(state == DeviceState.SAFE, "STATUS after CLEAR_FAULT", "SAFE", state)
-    bench.refused(ClearFault(SafeReason.ESTOP), Status.REFUSED_CONFIG)
+    bench.refused(ClearFault(SafeReason.ESTOP, stops), Status.REFUSED_CONFIG)
 
 
 @rule("T1", "a path stays closed while its owner is heard, and opens when it is silent", wants=Wants.PATH)

@@ -1,5 +1,7 @@
 """W: at most once, in order. Sequence, window, the cache of answers, and the one refusal per gap."""
 
+from collections.abc import Callable
+
 from drivers.conformance.bench import Bench, check, check_refusal, said
 from drivers.conformance.framing_rules import check_echoed
 from drivers.conformance.rule import rule
@@ -37,15 +39,22 @@ def a_gap_is_refused_once(bench: Bench) -> None:
 
 @rule("W3", "a repeated order is answered from memory, byte for byte, and not executed again", latches=True)
 def a_repeated_order_is_not_executed_again(bench: Bench) -> None:
-    """CLEAR_FAULT shows it: were it executed again, the second latch would be gone."""
+    """CLEAR_FAULT shows it: one that quotes a stop too many is refused, and would be right, were it executed after the next stop."""
     bench.granted(EmergencyStop())
-    clear = bench.frame(ClearFault(SafeReason.ESTOP), bench.number())
-    first = bench.probe(clear)
-    check([frame.status for frame in first.frames] == [Status.OK], "CLEAR_FAULT", "OK", [said(frame) for frame in first.frames])
-    bench.granted(EmergencyStop())
-    again = bench.probe(DELIMITER + clear)
+    one_more = (bench.status().stops + 1) & 0xFFFF
+    early = bench.frame(ClearFault(SafeReason.ESTOP, one_more), bench.number())
+    _answered_again(bench, early, Status.REFUSED_CONFIG, lambda: bench.granted(EmergencyStop()))
+    state = bench.status().state
+    check(state == DeviceState.ESTOPPED, "STATUS after CLEAR_FAULT repeated", "ESTOPPED", state)
+    _answered_again(bench, bench.frame(ClearFault(SafeReason.ESTOP, one_more), bench.number()), Status.OK, lambda: None)
+
+
+def _answered_again(bench: Bench, wire: bytes, status: Status, meanwhile: Callable[[], object]) -> None:
+    first = bench.probe(wire)
+    check([frame.status for frame in first.frames] == [status], "CLEAR_FAULT", status.name, [said(frame) for frame in first.frames])
+    meanwhile()
+    again = bench.probe(DELIMITER + wire)
     check(again.frames == first.frames, "CLEAR_FAULT repeated", "the same answer", [said(frame) for frame in again.frames])
-    check(again.status.state == DeviceState.ESTOPPED, "STATUS after CLEAR_FAULT repeated", "ESTOPPED", again.status.state)
 
 
 @rule("W4", "the answers to a whole window can be had again")
@@ -68,7 +77,7 @@ def a_stale_order_is_not_answered(bench: Bench) -> None:
 
 @rule("W6", "a refusal is remembered like any answer")
 def a_refusal_is_remembered(bench: Bench) -> None:
-    wire = bench.frame(ClearFault(SafeReason.ESTOP), bench.number())
+    wire = bench.frame(ClearFault(SafeReason.ESTOP, 0), bench.number())
     first = bench.probe(wire)
     check(len(first.frames) == 1, "CLEAR_FAULT while nothing is latched", "one answer", [said(frame) for frame in first.frames])
     check_refusal(first.frames[0], Status.REFUSED_CONFIG)

@@ -16,6 +16,8 @@ from drivers.errors import ConnectFailed
 
 SAFETY_PATIENCE_S = 3.0
 """How long opening a device waits for the safety path to have done."""
+_INSTANT_S = 0.05
+"""For so long may somebody hold the safety path's lock who only looks whether it is held."""
 
 
 def lock_path(address: str, purpose: str = "") -> Path:
@@ -33,7 +35,7 @@ def locks_of_safety(address: str) -> list[FileLock]:
     """Nothing keeps the safety path out: neither another safety path, nor a lock file that cannot be written."""
     lock = _safety_lock(address)
     with contextlib.suppress(OSError):  # filelock's Timeout is one
-        lock.acquire()
+        lock.acquire(timeout=_INSTANT_S, poll_interval=0.002)
         return [lock]
     return []
 

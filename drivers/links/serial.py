@@ -91,7 +91,18 @@ class _Writing:
         # In short turns: a drop must not wait for room.
         if left_s <= 0.0:
             raise LinkTimeout(f"{self._address}: the controller takes no more bytes ({WRITE_TIMEOUT_S:g} s)")
-        select.select([], [descriptor], [], min(left_s, 0.02))
+        _ready(descriptor, min(left_s, 0.02), writing=True)
+
+
+def _ready(descriptor: int, timeout_s: float, *, writing: bool = False) -> bool:
+    """Whether something is there to be read, or room to write; True also for what has failed. Raises ValueError, OSError when closed."""
+    if not hasattr(select, "poll"):
+        reads, writes, _ = select.select([] if writing else [descriptor], [descriptor] if writing else [], [], timeout_s)
+        return bool(reads or writes)
+    # `select` takes no descriptor above 1023, which a service with many clients reaches.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+    return bool(poll.poll(timeout_s * 1e3))
 
 
 class SocketLink:
@@ -108,7 +119,7 @@ class SocketLink:
 
     def read(self, timeout_s: float) -> bytes:
         try:
-            if not select.select([self._socket], [], [], timeout_s)[0]:
+            if not _ready(self._socket.fileno(), timeout_s):
                 return b""
             data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -149,7 +160,7 @@ class DeviceLink:
         self._empty_reads = 0
         # Where there is a descriptor, it is used directly; Windows has none.
         self._descriptor: int | None = port.fileno() if hasattr(port, "fd") else None
-        self._writing = _Writing(address, partial(os.write, self._descriptor or -1))
+        self._writing = _Writing(address, partial(os.write, -1 if self._descriptor is None else self._descriptor))
 
     def read(self, timeout_s: float) -> bytes:
         try:
@@ -160,7 +171,7 @@ class DeviceLink:
             raise LinkLost(f"{self.address}: {error}; is the cable in, the board powered?") from error
 
     def _read_descriptor(self, descriptor: int, timeout_s: float) -> bytes:
-        if not select.select([descriptor], [], [], timeout_s)[0]:
+        if not _ready(descriptor, timeout_s):
             return b""
         data = os.read(descriptor, READ_BYTES)
         self._empty_reads = 0 if data else self._empty_reads + 1

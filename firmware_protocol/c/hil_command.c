@@ -79,12 +79,17 @@ static void answer_head(hil_device *d)
     d->queue_used--;
 }
 
+static void take_head(hil_device *d)
+{
+    hil_call call = {head(d)->frame, head(d)->line, HIL_STATUS_OK, 0, 0, 0, d->command.reply};
+    d->command.call = call;
+    d->command.at = d->command.steps = 0;
+}
+
 static void begin_head(hil_device *d, uint64_t start_ns)
 {
     hil_command *command = &d->command;
-    hil_call call = {head(d)->frame, head(d)->line, HIL_STATUS_OK, 0, 0, 0, command->reply};
-    command->call = call;
-    command->at = command->steps = 0;
+    take_head(d);
     command->due_ns = start_ns;
     hil_command_begin(d, &command->call);
     if (command->steps == 0) {
@@ -92,13 +97,23 @@ static void begin_head(hil_device *d, uint64_t start_ns)
         return;
     }
     command->running = true;
-    command->due_ns += hil_takes(d, hil_handler_for(call.frame.opcode)->step_ns(d, 0));
+    command->due_ns += hil_takes(d, hil_handler_for(command->call.frame.opcode)->step_ns(d, 0));
 }
 
 void hil_command_run_queue(hil_device *d, uint64_t start_ns)
 {
     while (!d->command.running && d->queue_used > 0)
         begin_head(d, start_ns);
+}
+
+/* What waits is answered without being begun. */
+void hil_command_refuse_queue(hil_device *d, uint8_t status, int64_t value)
+{
+    while (d->queue_used > 0) {
+        take_head(d);
+        (void)hil_refuse(&d->command.call, status, value, 0);
+        answer_head(d);
+    }
 }
 
 /* --- work */
@@ -114,13 +129,12 @@ void hil_command_step(hil_device *d)
     }
     if (handler->finish != NULL)
         handler->finish(d, &command->call);
-    d->free_ns = d->config.pace == HIL_PACE_HARDWARE ? hil_now(d) : command->due_ns;
     answer_head(d);
-    hil_command_run_queue(d, d->free_ns);
+    hil_command_run_queue(d, d->config.pace == HIL_PACE_HARDWARE ? hil_now(d) : command->due_ns);
 }
 
 /* Does not go on with what waits: that is for whoever cuts to decide. */
-void hil_command_cut(hil_device *d, uint8_t status)
+void hil_command_cut(hil_device *d, uint8_t status, int64_t value)
 {
     if (!d->command.running)
         return;
@@ -128,7 +142,6 @@ void hil_command_cut(hil_device *d, uint8_t status)
     if (handler->finish != NULL)
         handler->finish(d, &d->command.call);
     else
-        (void)hil_refuse(&d->command.call, status, 0, 0);
-    d->free_ns = hil_now(d);
+        (void)hil_refuse(&d->command.call, status, value, 0);
     answer_head(d);
 }

@@ -1,5 +1,5 @@
 /* Start, bytes in, time. Rule 1: outputs are off before anything else is done, and whenever anything ends by itself.
- * Rule 2: silence of the session's owner while a path is closed or pulses are allowed isolates every junction. */
+ * Rule 2: silence of the session's owner while a path is closed, pulses are allowed or anything runs ends that and isolates all. */
 #include "hil_internal.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ bool hil_device_start(hil_device *d, const hil_board *board, const hil_config *c
     d->capabilities = d->config.capabilities;
     d->limits = config->limits;
     d->boot_id = boot_id;
-    d->booted_ns = d->free_ns = hil_now(d);
+    d->booted_ns = hil_now(d);
     d->state = HIL_STATE_SAFE;
     d->safe_reason = HIL_REASON_BOOT;
     d->selected = HIL_NO_DEVICE;
@@ -61,10 +61,11 @@ void hil_isolate(hil_device *d, uint8_t reason)
 /* What waits behind a command that is cut is answered by the rules for a stopped board, after whoever stopped it. */
 void hil_stop(hil_device *d)
 {
+    d->stops++;
     hil_isolate(d, HIL_REASON_ESTOP);
     d->state = HIL_STATE_ESTOPPED;
     hil_operation_end(d, HIL_OPERATION_STOPPED);
-    hil_command_cut(d, HIL_STATUS_REFUSED_ESTOP);
+    hil_command_cut(d, HIL_STATUS_REFUSED_ESTOP, 0);
 }
 
 void hil_device_stop(hil_device *d)
@@ -113,24 +114,34 @@ static uint64_t work_due_ns(const hil_device *d)
     return d->operation.running ? hil_operation_due_ns(d) : HIL_NEVER;
 }
 
-/* Time in which a command runs counts as having heard the owner; a long operation's does not: its host keeps alive. */
+/* Whatever runs, in whatever state, runs for a host that keeps alive. */
 static uint64_t dead_man_ns(const hil_device *d)
 {
-    if ((d->state != HIL_STATE_SELECTED && d->state != HIL_STATE_ARMED) || d->command.running)
-        return HIL_NEVER;
-    return (d->heard_ns > d->free_ns ? d->heard_ns : d->free_ns) + (uint64_t)d->limits.dead_man_ms * HIL_MS;
+    bool watched = d->state == HIL_STATE_SELECTED || d->state == HIL_STATE_ARMED || d->command.running || d->operation.running;
+    return watched ? d->heard_ns + (uint64_t)d->limits.dead_man_ms * HIL_MS : HIL_NEVER;
 }
 
+/* Of what waits nothing is begun for a host that is gone. A stop stays latched. */
 static void dead_man(hil_device *d)
 {
-    hil_isolate(d, HIL_REASON_DEAD_MAN);
+    if (d->state != HIL_STATE_ESTOPPED)
+        hil_isolate(d, HIL_REASON_DEAD_MAN);
     hil_operation_end(d, HIL_OPERATION_DEAD_MAN);
+    hil_command_cut(d, HIL_STATUS_REFUSED_CONFIG, d->state);
+    hil_command_refuse_queue(d, HIL_STATUS_REFUSED_CONFIG, d->state);
+}
+
+/* In emulated time work that was due before the silence was too long is done before; otherwise what is not done yet is late. */
+static bool is_silent(const hil_device *d, uint64_t now_ns, uint64_t work_ns)
+{
+    uint64_t silent_ns = dead_man_ns(d);
+    return silent_ns <= now_ns && (silent_ns < work_ns || d->config.pace != HIL_PACE_EMULATED);
 }
 
 bool hil_device_poll(hil_device *d)
 {
-    uint64_t now_ns = hil_now(d), work_ns = work_due_ns(d), silent_ns = dead_man_ns(d);
-    if (silent_ns <= now_ns && silent_ns < work_ns)
+    uint64_t now_ns = hil_now(d), work_ns = work_due_ns(d);
+    if (is_silent(d, now_ns, work_ns))
         dead_man(d);
     else if (work_ns > now_ns)
         return false;

@@ -121,9 +121,10 @@ typedef struct {
     uint8_t wire[HIL_LONGEST_WIRE];
 } hil_remembered;
 
-/* Ids first to first + count - 1 of one command; the first `executed` were given. */
+/* Ids first to first + count - 1 of one command of a session; the first `executed` were given. */
 typedef struct {
     uint32_t first, count, executed;
+    uint16_t session;
     bool running;
 } hil_pulse_record;
 
@@ -190,13 +191,13 @@ typedef struct hil_device {
     bool open, gap_refused;
     uint16_t session, expected, capabilities;
     uint8_t owner_line;
-    uint64_t heard_ns, free_ns; /* when the owner was last heard; when the board was last done with a command */
+    uint64_t heard_ns; /* when the owner was last heard */
     hil_remembered remembered[HIL_WINDOW];
     hil_request queue[HIL_WINDOW + 1]; /* the head is the one that runs */
     uint8_t queue_head, queue_used;
 
     uint8_t state, route, safe_reason; /* the board */
-    uint16_t selected;
+    uint16_t selected, stops; /* stops: emergency stops since the start, repeated ones included */
     hil_limits limits;
     uint32_t reads;
     hil_table tables[HIL_TABLES];

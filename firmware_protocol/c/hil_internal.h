@@ -35,7 +35,8 @@ bool hil_command_is_readable(const hil_device *device, hil_call *call); /* false
 bool hil_command_enqueue(hil_device *device, uint8_t line, const hil_frame *frame); /* false: the queue is full */
 void hil_command_begin(hil_device *device, hil_call *call); /* of what is readable: state checked, then the handler's begin */
 void hil_command_step(hil_device *device);
-void hil_command_cut(hil_device *device, uint8_t status);
+void hil_command_cut(hil_device *device, uint8_t status, int64_t value); /* status, value: answer to what has then done nothing */
+void hil_command_refuse_queue(hil_device *device, uint8_t status, int64_t value);
 void hil_command_run_queue(hil_device *device, uint64_t start_ns);
 
 /* hil_device.c: states */
@@ -75,7 +76,7 @@ void hil_pulses_reset(hil_device *device);
 bool hil_pulses_check(const hil_device *device, hil_call *call, uint32_t first, uint64_t count);
 hil_pulse_record *hil_pulses_begin(hil_device *device, hil_call *call, uint32_t first, uint32_t count);
 void hil_pulses_given(hil_device *device, hil_pulse_record *record, uint32_t count);
-uint8_t hil_pulses_outcome(const hil_device *device, uint32_t id);
+uint8_t hil_pulses_fate(const hil_device *device, uint32_t id, uint16_t *of_session);
 
 /* hil_reading.c, hil_operations.c, hil_scan.c, hil_write.c: long operations */
 uint64_t hil_read_ns(const hil_device *device, uint32_t index, uint16_t averages);

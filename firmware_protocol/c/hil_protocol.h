@@ -364,7 +364,7 @@ static inline void hil_put_dict_chunk_offset(uint8_t *m, uint32_t value) { hil_p
 #define HIL_ECHO_RESPONSE_DATA_AT 0u
 
 /* answer to STATUS: StatusResponse */
-#define HIL_STATUS_RESPONSE_SIZE 32u
+#define HIL_STATUS_RESPONSE_SIZE 34u
 #define HIL_STATUS_RESPONSE_STATE_AT 0u
 static inline uint8_t hil_status_response_state(const uint8_t *m) { return hil_get_u8(m + 0); }
 static inline void hil_put_status_response_state(uint8_t *m, uint8_t value) { hil_put_u8(m + 0, value); }
@@ -401,6 +401,9 @@ static inline void hil_put_status_response_limits_crc32(uint8_t *m, uint32_t val
 #define HIL_STATUS_RESPONSE_UPTIME_MS_AT 28u
 static inline uint32_t hil_status_response_uptime_ms(const uint8_t *m) { return hil_get_u32(m + 28); }
 static inline void hil_put_status_response_uptime_ms(uint8_t *m, uint32_t value) { hil_put_u32(m + 28, value); }
+#define HIL_STATUS_RESPONSE_STOPS_AT 32u
+static inline uint16_t hil_status_response_stops(const uint8_t *m) { return hil_get_u16(m + 32); }
+static inline void hil_put_status_response_stops(uint8_t *m, uint16_t value) { hil_put_u16(m + 32, value); }
 
 /* ARM: Arm */
 #define HIL_ARM_SIZE 4u
@@ -425,10 +428,13 @@ static inline uint16_t hil_abort_seq(const uint8_t *m) { return hil_get_u16(m + 
 static inline void hil_put_abort_seq(uint8_t *m, uint16_t value) { hil_put_u16(m + 0, value); }
 
 /* CLEAR_FAULT: ClearFault */
-#define HIL_CLEAR_FAULT_SIZE 1u
+#define HIL_CLEAR_FAULT_SIZE 4u
 #define HIL_CLEAR_FAULT_REASON_AT 0u
 static inline uint8_t hil_clear_fault_reason(const uint8_t *m) { return hil_get_u8(m + 0); }
 static inline void hil_put_clear_fault_reason(uint8_t *m, uint8_t value) { hil_put_u8(m + 0, value); }
+#define HIL_CLEAR_FAULT_STOPS_AT 2u
+static inline uint16_t hil_clear_fault_stops(const uint8_t *m) { return hil_get_u16(m + 2); }
+static inline void hil_put_clear_fault_stops(uint8_t *m, uint16_t value) { hil_put_u16(m + 2, value); }
 
 /* SELECT: Select */
 #define HIL_SELECT_SIZE 4u
@@ -534,13 +540,16 @@ static inline uint32_t hil_query_pulse_pulse_id(const uint8_t *m) { return hil_g
 static inline void hil_put_query_pulse_pulse_id(uint8_t *m, uint32_t value) { hil_put_u32(m + 0, value); }
 
 /* answer to QUERY_PULSE: QueryPulseResponse */
-#define HIL_QUERY_PULSE_RESPONSE_SIZE 5u
+#define HIL_QUERY_PULSE_RESPONSE_SIZE 8u
 #define HIL_QUERY_PULSE_RESPONSE_PULSE_ID_AT 0u
 static inline uint32_t hil_query_pulse_response_pulse_id(const uint8_t *m) { return hil_get_u32(m + 0); }
 static inline void hil_put_query_pulse_response_pulse_id(uint8_t *m, uint32_t value) { hil_put_u32(m + 0, value); }
 #define HIL_QUERY_PULSE_RESPONSE_OUTCOME_AT 4u
 static inline uint8_t hil_query_pulse_response_outcome(const uint8_t *m) { return hil_get_u8(m + 4); }
 static inline void hil_put_query_pulse_response_outcome(uint8_t *m, uint8_t value) { hil_put_u8(m + 4, value); }
+#define HIL_QUERY_PULSE_RESPONSE_OF_SESSION_AT 6u
+static inline uint16_t hil_query_pulse_response_of_session(const uint8_t *m) { return hil_get_u16(m + 6); }
+static inline void hil_put_query_pulse_response_of_session(uint8_t *m, uint16_t value) { hil_put_u16(m + 6, value); }
 
 /* SCAN: Scan */
 #define HIL_SCAN_SIZE 16u
@@ -857,11 +866,11 @@ typedef struct {
     {HIL_OP_STATUS, 0, 1, 1, 15, 0, 0, 0, 0x0}, \
     {HIL_OP_ARM, 1, 0, 0, 7, 0, 4, 0, 0x0}, \
     {HIL_OP_ESTOP, 0, 1, 1, 15, 0, 0, 0, 0x0}, \
-    {HIL_OP_KEEPALIVE, 1, 0, 1, 15, 0, 0, 0, 0x0}, \
+    {HIL_OP_KEEPALIVE, 0, 0, 1, 15, 0, 0, 0, 0x0}, \
     {HIL_OP_SET_LIMITS, 1, 0, 0, 3, 0, 16, 0, 0x0}, \
     {HIL_OP_ABORT, 1, 0, 1, 15, 1, 2, 0, 0x0}, \
     {HIL_OP_DISARM, 1, 0, 1, 15, 0, 0, 0, 0x0}, \
-    {HIL_OP_CLEAR_FAULT, 1, 0, 0, 8, 0, 1, 0, 0x0}, \
+    {HIL_OP_CLEAR_FAULT, 1, 0, 0, 8, 0, 4, 0, 0x2}, \
     {HIL_OP_SELECT, 1, 0, 0, 7, 0, 4, 0, 0x2}, \
     {HIL_OP_READ_BLOCK, 1, 0, 0, 5, 0, 8, 0, 0x2}, \
     {HIL_OP_PROGRAM, 1, 0, 0, 4, 0, 12, 2, 0x0}, \

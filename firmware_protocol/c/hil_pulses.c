@@ -36,6 +36,7 @@ hil_pulse_record *hil_pulses_begin(hil_device *d, hil_call *call, uint32_t first
     record->first = first;
     record->count = count;
     record->executed = 0;
+    record->session = d->session;
     record->running = true;
     return record;
 }
@@ -46,10 +47,12 @@ void hil_pulses_given(hil_device *d, hil_pulse_record *record, uint32_t count)
     d->pulse_log.total += count;
 }
 
-/* NEVER_SEEN: above the last id, skipped, or still to come. LOST: too long ago to know, or before a restart. */
-uint8_t hil_pulses_outcome(const hil_device *d, uint32_t id)
+/* NEVER_SEEN: above the last id, skipped, or still to come. LOST: too long ago to know, or before a restart. of_session: whose
+ * command has the id; 0: none that is remembered. */
+uint8_t hil_pulses_fate(const hil_device *d, uint32_t id, uint16_t *of_session)
 {
     const hil_pulse_log *log = &d->pulse_log;
+    *of_session = 0;
     if (id > log->last)
         return HIL_PULSE_NEVER_SEEN;
     if (id <= log->forgotten)
@@ -58,6 +61,7 @@ uint8_t hil_pulses_outcome(const hil_device *d, uint32_t id)
         const hil_pulse_record *record = &log->records[i];
         if (id < record->first || id - record->first >= record->count)
             continue;
+        *of_session = record->session;
         if (id - record->first < record->executed)
             return HIL_PULSE_EXECUTED;
         return record->running ? HIL_PULSE_NEVER_SEEN : HIL_PULSE_REFUSED;
@@ -68,8 +72,12 @@ uint8_t hil_pulses_outcome(const hil_device *d, uint32_t id)
 void hil_begin_query_pulse(hil_device *d, hil_call *call)
 {
     uint32_t id = hil_query_pulse_pulse_id(call->frame.payload);
+    uint16_t of_session;
+    uint8_t outcome = hil_pulses_fate(d, id, &of_session);
+    memset(call->reply, 0, HIL_QUERY_PULSE_RESPONSE_SIZE);
     hil_put_query_pulse_response_pulse_id(call->reply, id);
-    hil_put_query_pulse_response_outcome(call->reply, hil_pulses_outcome(d, id));
+    hil_put_query_pulse_response_outcome(call->reply, outcome);
+    hil_put_query_pulse_response_of_session(call->reply, of_session);
     call->reply_length = HIL_QUERY_PULSE_RESPONSE_SIZE;
 }
 

@@ -27,7 +27,7 @@ static void take_over(hil_device *d, uint16_t session)
     if (d->operation.running || d->state == HIL_STATE_ARMED)
         hil_isolate(d, HIL_REASON_NEW_SESSION);
     hil_operation_end(d, HIL_OPERATION_ABORTED);
-    hil_command_cut(d, HIL_STATUS_REFUSED_BAD_SESSION);
+    hil_command_cut(d, HIL_STATUS_REFUSED_BAD_SESSION, 0);
     d->queue_used = 0;
     d->session = session;
     hil_link_reset(d);
@@ -103,6 +103,7 @@ void hil_begin_status(hil_device *d, hil_call *call)
     hil_put_status_response_rejected_frames(m, d->rejected_frames);
     hil_put_status_response_limits_crc32(m, hil_limits_crc32(d));
     hil_put_status_response_uptime_ms(m, uptime_ms(d));
+    hil_put_status_response_stops(m, d->stops);
     call->reply_length = HIL_STATUS_RESPONSE_SIZE;
 }
 

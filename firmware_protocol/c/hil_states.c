@@ -128,9 +128,12 @@ void hil_finish_disarm(hil_device *d, hil_call *call) { (void)d, (void)call; }
 
 void hil_begin_clear_fault(hil_device *d, hil_call *call)
 {
-    uint8_t quoted = hil_clear_fault_reason(call->frame.payload);
-    if (quoted != d->safe_reason)
-        (void)hil_refuse(call, HIL_STATUS_REFUSED_CONFIG, quoted, d->safe_reason);
+    uint8_t reason = hil_clear_fault_reason(call->frame.payload);
+    uint16_t stops = hil_clear_fault_stops(call->frame.payload);
+    if (reason != d->safe_reason)
+        (void)hil_refuse(call, HIL_STATUS_REFUSED_CONFIG, reason, d->safe_reason);
+    else if (stops != d->stops)
+        (void)hil_refuse(call, HIL_STATUS_REFUSED_CONFIG, stops, d->stops);
     else
         hil_isolate(d, HIL_REASON_HOST);
 }

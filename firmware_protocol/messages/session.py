@@ -102,10 +102,11 @@ class StatusResponse(Message):
     """state: DeviceState. route: Route. safe_reason: SafeReason. operation: opcode of the one that runs, 0 for none.
 
     device: the selected junction, NO_DEVICE for none. pulses, reads: junction by junction, since the device started.
+    stops: emergency stops since the device started, modulo 65,536, repeated ones included.
     """
 
     opcode: ClassVar[Opcode] = Opcode.STATUS
-    layout: ClassVar[struct.Struct] = struct.Struct("<BBBBHHIIIIII")
+    layout: ClassVar[struct.Struct] = struct.Struct("<BBBBHHIIIIIIH")
     state: int
     route: int
     safe_reason: int
@@ -118,6 +119,7 @@ class StatusResponse(Message):
     rejected_frames: int
     limits_crc32: int
     uptime_ms: int
+    stops: int
 
 
 @dataclass(frozen=True)
@@ -156,16 +158,20 @@ class EmergencyStop(Request):
 
 @dataclass(frozen=True)
 class ClearFault(Request):
-    """Leave ESTOPPED for SAFE. `reason` must quote the latched SafeReason, so that nobody clears what he has not read."""
+    """Leave ESTOPPED for SAFE. Must quote the latched SafeReason and the count of stops from STATUS: nobody clears what he has not read,
+    and a stop that came in between is not cleared with the one before it. Otherwise REFUSED_CONFIG, the reason first, then the count."""
 
     opcode: ClassVar[Opcode] = Opcode.CLEAR_FAULT
     response: ClassVar[type[Message]] = Empty
-    layout: ClassVar[struct.Struct] = struct.Struct("<B")
+    layout: ClassVar[struct.Struct] = struct.Struct("<BxH")
     reason: int
+    stops: int
 
 
 @dataclass(frozen=True)
 class KeepAlive(Request):
+    """The owner lives. Takes no number: also a full window must not silence him."""
+
     opcode: ClassVar[Opcode] = Opcode.KEEPALIVE
     response: ClassVar[type[Message]] = Empty
 

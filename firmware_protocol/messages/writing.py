@@ -44,10 +44,14 @@ class Program(Request):
 
 @dataclass(frozen=True)
 class QueryPulseResponse(Message):
+    """outcome: PulseOutcome. of_session: the session whose command the id belongs to, also while that command has not come to it;
+    0 where there is none (LOST, other NEVER_SEEN): two hosts may choose the same number, and only one of them can be served."""
+
     opcode: ClassVar[Opcode] = Opcode.QUERY_PULSE
-    layout: ClassVar[struct.Struct] = struct.Struct("<IB")
+    layout: ClassVar[struct.Struct] = struct.Struct("<IBxH")
     pulse_id: int
     outcome: int
+    of_session: int
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,9 @@ class MapMeta(BaseModel):
     state: str | None
     object: str = Field(description="sha256 of the npy bytes", examples=[EXAMPLE_SHA256])
     measured_at: Time
+    clock_stepped: bool = Field(
+        default=False, description="the computer's clock was set while the run measured: its times do not compare with earlier ones"
+    )
 
 
 class MapPage(BaseModel):
@@ -152,11 +155,15 @@ class Interlocks(BaseModel):
 
 
 class Queue(BaseModel):
-    """held: why nothing is started, or null. running, queued: run ids, the next one first."""
+    """held: why nothing is started, or null. running, queued: run ids, the next one first.
+
+    paused: run ids. Only runs on the same wafer are started meanwhile; none is while a run is paused with an error.
+    """
 
     held: str | None
     running: str | None
     queued: list[str]
+    paused: list[str]
 
 
 class Station(BaseModel):

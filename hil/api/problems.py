@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 
 from hil.model.plans import PlanRefused
 from hil.model.runs import IllegalTransition
-from hil.store.protocol import Corrupt, KeyConflict, NotFound, StoreError
+from hil.runs.errors import CommandMissing
+from hil.store.protocol import Corrupt, KeyConflict, NotFound, StoreError, Unwritable
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mtj-hil:problem:"
@@ -41,7 +42,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     IllegalTransition: Kind(409, "illegal-transition", "The run cannot change to that state"),
     NotFound: Kind(404, "not-found", "No such thing"),
     Corrupt: Kind(500, "corrupt-object", "Stored bytes no longer match their hash"),
+    CommandMissing: Kind(501, "command-missing", "The controller's firmware lacks a command"),
     StoreError: Kind(503, "store-failed", "The store could not do it"),
+    Unwritable: Kind(507, "store-unwritable", "The store cannot be written"),
     Exception: Kind(500, "internal-error", "The service failed"),
 }
 BY_STATUS: Mapping[int, Kind] = {
@@ -57,7 +60,9 @@ BY_STATUS: Mapping[int, Kind] = {
         Kind(413, "too-large", "The body is too large"),
         Kind(415, "unsupported-media-type", "The body is of a type that is not read here"),
         Kind(422, "invalid-request", "The request is not valid"),
+        KINDS[CommandMissing],
         Kind(503, "not-ready", "The service is not ready"),
+        KINDS[Unwritable],
     )
 }
 
@@ -115,6 +120,8 @@ def _refusal_extra(error: Exception) -> dict[str, Any]:
         return {"field": error.field, "value": shown(error.value), "limit": shown(error.limit)}
     if isinstance(error, RequestValidationError):
         return {"errors": _validation_errors(error)}
+    if isinstance(error, CommandMissing):
+        return {"kind": error.kind, "command": error.command, "firmware": shown(error.firmware)}
     return {}
 
 
@@ -199,5 +206,7 @@ EXAMPLES: Mapping[int, str] = {
     413: "the body is larger than 1000000 bytes",
     415: "Content-Type is text/plain; send application/json",
     422: "read_volts is 9, above the station's limit of 1 V (limits.device_volts); lower it or change lab.toml",
+    501: "a plan of kind program needs the controller's command PROGRAM, which its firmware 0.9 does not have; update the firmware",
     503: "the worker has not reported for 12 s; look at the service's log",
+    507: "hil-data/hil.sqlite cannot be written: database or disk is full; free space or fix the permissions",
 }

@@ -128,6 +128,7 @@ def station_view(record: StationRecord, lab: LabConfig, runs: Sequence[RunRecord
             held=record.held,
             running=running[0] if running else None,
             queued=[run.id for run in reversed(runs) if run.state is RunState.QUEUED],
+            paused=[run.id for run in reversed(runs) if run.state is RunState.PAUSED],
         ),
         heartbeat_at=record.heartbeat_at,
         error=seen.get("error"),

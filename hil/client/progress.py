@@ -43,7 +43,7 @@ class _Bar:
     def _words(self, run: "Run", now: float) -> str:
         """`run 7 running`; for one that waits, why it waits."""
         if run.state != "queued":
-            return f"run {run.id} {run.state}"
+            return f"run {run.id} {run.state}{f': {run.error}' if run.error else ''}"
         if now - self._asked >= ASK_WHY_EVERY_S:
             self._asked, self._why = now, self._lab.why_waiting()
         return f"run {run.id} queued{f': {self._why}' if self._why else ''}"

@@ -4,7 +4,7 @@ the store how it stands. Nothing here measures."""
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from drivers.errors import DriverError, EmergencyStopped
@@ -16,7 +16,7 @@ from hil.runs.stops import Stops
 from hil.station.emergency import stop_everything
 from hil.station.errors import NotMadeSafe, StationError
 from hil.station.station import Station, open_station
-from hil.store.protocol import PulseIntents, Store
+from hil.store.protocol import PulseIntents, Store, Unwritable
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +40,11 @@ class Bench:
         self._published: dict[str, Any] | None = None
         self._wafer: str | None = None
         self._resets, self._outdated = stops.resets(), False
+        self._untold: dict[str, str] | None = None
 
     def tend(self) -> None:
         """Between runs: let go while the emergency stop is latched, connect when due, publish how the station stands."""
+        self._tell_outcome()
         self._heed_reset()
         if self._stops.latched():
             # Whoever clears the latch clears the controller's as well, and needs a moment before a run can begin.
@@ -54,7 +56,9 @@ class Bench:
         elif self._outdated and self.ready():
             self.drop("the emergency stop was cleared; connecting anew")
         elif self._monotonic() - self._published_at >= PUBLISH_S:
-            self._let_go_if_latched(self.publish())
+            snapshot = self.publish()
+            self._let_go_if_latched(snapshot)
+            self._let_go_if_lost(snapshot)
 
     def ready(self) -> bool:
         """Whether a queued run may be tried: always, except for the moment after an emergency stop."""
@@ -95,6 +99,22 @@ class Bench:
         self._tell({**self._absent(why), "crossbar": crossbar})
         return outcome
 
+    def let_go(self) -> None:
+        """Leave the station although the disk takes no word of it: another's hold on it must not meet ours."""
+        with suppress(Unwritable):
+            self.drop("nothing can be written; connecting anew")
+
+    def note(self, outcome: dict[str, str]) -> None:
+        """As note_outcome, but told later where the disk takes nothing now."""
+        self._untold = outcome
+        with suppress(Unwritable):
+            self._tell_outcome()
+
+    def _tell_outcome(self) -> None:
+        if self._untold is not None:
+            note_outcome(self._store, self._untold)
+            self._untold = None
+
     def leave(self) -> dict[str, str]:
         """For good. Over other connections where none is open. Returns the outcome per instrument."""
         outcome = self.drop("the worker has ended")
@@ -108,7 +128,7 @@ class Bench:
             station.__exit__(None, None, None)
         except NotMadeSafe as error:
             if not self._stops.latched():
-                note_outcome(self._store, error.outcome)
+                self.note(error.outcome)
             return error.outcome
         except DriverError as error:
             _log.warning("closing the station: %s", error)
@@ -120,6 +140,15 @@ class Bench:
         crossbar: dict[str, Any] = snapshot.get("crossbar") or {}
         if crossbar.get("state") == ESTOPPED:
             self.drop(LATCHED_THERE, crossbar)
+
+    def _let_go_if_lost(self, snapshot: dict[str, Any]) -> None:
+        """A line that broke while nothing was measured does not wait for a run to find out."""
+        instruments: dict[str, dict[str, Any]] = snapshot.get("instruments") or {}
+        for name, told in instruments.items():
+            if told.get("lost"):
+                _log.warning("%s: %s", name, told["error"])
+                self.drop(f"{name} was lost; connecting anew: {told['error']}")
+                return
 
     def _heed_reset(self) -> None:
         """After a reset nobody waits out a patience that grew while the controller was latched."""

@@ -1,53 +1,53 @@
 """One run from the queue to its end: pulls events out of `execute`, puts each into the store, and heeds the operator's
-wishes between two of them. Whatever happens is told in the run's record, in words an operator can act on."""
+wishes between two of them. Whatever happens is told in the run's record, as soon as the disk takes it."""
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from drivers.errors import DriverError
 from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import from_npy_bytes
-from hil.model.plans import PLAN, Plan, PlanRefused, check_plan
-from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, RunState
-from hil.runs.bench import Bench, note_outcome
+from hil.model.plans import PLAN, Plan, check_plan
+from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, Noted, RunState
+from hil.runs.bench import Bench
+from hil.runs.clock import STEPPED, WallClock
+from hil.runs.commands import require_commands
 from hil.runs.context import RunContext
-from hil.runs.errors import RunFailed, StopRequested
+from hil.runs.endings import Ending, ending_of, story
+from hil.runs.errors import StopRequested
 from hil.runs.execute import execute
-from hil.runs.metadata import read_path
 from hil.runs.stops import Stop, Stops
-from hil.station.errors import NotMadeSafe, StationError
+from hil.station.errors import NotMadeSafe
 from hil.station.station import Station
-from hil.store.protocol import NotFound, Store, StoreError
-from hil.store.records import RunRecord
+from hil.store.protocol import NotFound, Store, Unwritable
+from hil.store.records import EventRecord, RunRecord
 
 _log = logging.getLogger(__name__)
 
 Wires = Mapping[str, Mapping[str, Any]]
 _WISHES = {None: RunState.FINISHED, "pause": RunState.PAUSED, "abort": RunState.ABORTED}
-_NAMED = (DriverError, StationError, StoreError, RunFailed, PlanRefused)
-"""Errors whose text is written for the operator; any other one is a fault of ours and is told with its type."""
+DISK_RETRY_S = 1.0
 
 
 @dataclass(frozen=True)
 class Conductor:
-    """now: UTC."""
+    """now: UTC. monotonic: seconds."""
 
     lab: LabConfig
     store: Store
     bench: Bench
     stops: Stops
     now: Callable[[], datetime]
+    monotonic: Callable[[], float] = time.monotonic
 
     def perform(self, run: RunRecord) -> None:
-        """Take the run from queued to whatever state it ends in."""
+        """Take the run from queued to whatever state it ends in. Raises Unwritable when it did not begin, or had to be left
+        marked running: the next worker then calls it interrupted."""
         self.stops.rearm()
         try:
             self.store.set_state(run.id, RunState.RUNNING)
@@ -55,18 +55,20 @@ class Conductor:
             return  # deleted or aborted between our look at the queue and now
         _log.info("run %s: %s on %s", run.id, run.plan["kind"], run.plan["wafer"])
         try:
-            ended, text = self._measure(run), None
+            ending = Ending(self._measure(run))
         except Exception as error:  # noqa: BLE001 - recorded in the run, whatever it is
-            ended, text = self._ending(run, error)
-        self.store.set_state(run.id, ended, text)
-        _log.info("run %s: %s%s", run.id, ended, f": {text}" if text else "")
-        self._settle(ended)
+            ending = self._ending(run, error)
+        self._keep(run, ending)
+        _log.info("run %s: %s%s", run.id, ending.state, f": {ending.text}" if ending.text else "")
+        self._settle(ending)
 
     def _measure(self, run: RunRecord) -> RunState:
         plan = PLAN.validate_python(run.plan)
         # Once more: lab.toml may have been tightened since the plan was queued.
         check_plan(plan, self.lab)
         station = self.bench.station(plan.wafer)
+        # When the plan was queued, nobody may have known the controller yet.
+        require_commands(plan, station.snapshot())
         before = station.wires()
         try:
             return self._pull(run, plan, station, before)
@@ -75,10 +77,12 @@ class Conductor:
             self.store.set_wires(run.id, added(run.wires, before, station.wires()))
 
     def _pull(self, run: RunRecord, plan: Plan, station: Station, before: Wires) -> RunState:
-        context = self._context(run, plan)
+        clock = WallClock(self.now, self.monotonic, stepped=was_stepped(self.store, run.id))
+        context = self._context(run, clock)
         with closing(execute(plan, station, context, self.store.steps_done(run.id))) as events:
             for event in events:
                 self.store.append(run.id, event)
+                self._tell_step_of(clock, run)
                 self.bench.tell_links()
                 if isinstance(event, ContactMade):
                     self.bench.pulse_ids.at(run.id, plan.wafer, event.die)
@@ -91,7 +95,14 @@ class Conductor:
                     return _WISHES[wish]
         return RunState.FINISHED
 
-    def _context(self, run: RunRecord, plan: Plan) -> RunContext:
+    def _tell_step_of(self, clock: WallClock, run: RunRecord) -> None:
+        by_s = clock.news()
+        if by_s is not None:
+            text = f"the clock of this computer was set by {by_s:+.0f} s, or it slept; times of this run before and after do not compare"
+            _log.warning("run %s: %s", run.id, text)
+            self.store.append(run.id, Noted(STEPPED, text, {"seconds": round(by_s, 3)}))
+
+    def _context(self, run: RunRecord, clock: WallClock) -> RunContext:
         return RunContext(
             run=run.id,
             plan_hash=run.plan_hash,
@@ -101,65 +112,81 @@ class Conductor:
             stored=stored_results(self.store, run.id),
             load=lambda sha256: from_npy_bytes(self.store.get_object(sha256)),
             now=self.now,
-            resumed=run.started_at is not None,
-            mapped=lambda die, state: mapped(self.store, plan, die, state),
+            touched=touched(self.store, run.id),
+            monotonic=self.monotonic,
+            clock_stepped=clock.stepped,
         )
 
-    def _ending(self, run: RunRecord, error: Exception) -> tuple[RunState, str]:
-        """State and text a run ends with after an error. What stopped us counts for more than what broke on the way down."""
+    def _ending(self, run: RunRecord, error: Exception) -> Ending:
+        """How a run ends after an error. What stopped us counts for more than what broke on the way down."""
         # The watchdog takes the instruments from us the moment it sees the latch: what broke since then is the stop's doing.
         reason = self.stops.reason(at_once=True)
         if isinstance(error, NotMadeSafe) and reason is not Stop.ESTOP:
-            note_outcome(self.store, error.outcome)
-        text = _story(error)
+            self.bench.note(error.outcome)
         if reason is Stop.ESTOP:
-            return RunState.ABORTED, self._estop_text()
+            return Ending(RunState.ABORTED, self._estop_text())
         if reason is not None:
-            return RunState.INTERRUPTED, text if isinstance(error, StopRequested) else f"{reason}; {text}"
-        if not isinstance(error, _NAMED):
-            _log.exception("run %s", run.id)
-            text = f"a fault of the service, please report it: {type(error).__name__}: {error}"
-        return RunState.FAILED, text
+            text = story(error)
+            return Ending(RunState.INTERRUPTED, text if isinstance(error, StopRequested) else f"{reason}; {text}")
+        return ending_of(run.id, error, self._disk())
+
+    def _disk(self) -> Unwritable | None:
+        """Why nothing can be written now."""
+        try:
+            self.store.heartbeat()
+        except Unwritable as error:
+            return error
+        return None
+
+    def _keep(self, run: RunRecord, ending: Ending) -> None:
+        """The run's end in the store, however long the disk takes nothing. Raises Unwritable when the service has to end first."""
+        while True:
+            try:
+                self.store.set_state(run.id, ending.state, ending.text)
+            except Unwritable as error:
+                _log.error("run %s is %s and cannot be marked so: %s", run.id, ending.state, error)
+                self.bench.let_go()
+                if self.stops.leaving() is not None:
+                    raise
+            else:
+                return
+            self.stops.wait(DISK_RETRY_S)
 
     def _estop_text(self) -> str:
         latch = self.store.station().estop or {}
         return f"emergency stop by {latch.get('by', 'somebody')}: {latch.get('reason', 'cleared meanwhile')}"
 
-    def _settle(self, ended: RunState) -> None:
-        """After a failure nobody knows what state the links are in: they are opened anew."""
-        if ended is RunState.FAILED:
-            self.bench.drop("the last run failed; connecting anew")
+    def _settle(self, ending: Ending) -> None:
+        if ending.links_in_doubt:
+            self.bench.drop(f"the last run {ending.state}; connecting anew: {ending.text}")
         elif self.stops.reason() is None:
             self.bench.publish()
-
-
-def _story(error: BaseException) -> str:
-    """What went wrong first, when making safe went wrong after it."""
-    before = error.__context__
-    if not isinstance(error, NotMadeSafe) or before is None or isinstance(before, GeneratorExit):
-        return str(error)
-    return f"{before}; and {error}"
 
 
 def stored_results(store: Store, run_id: str) -> dict[tuple[tuple[int, int], str], str]:
     """Maps and objects of a run by (die, name), see RunContext."""
     stored = {(each.die, each.state or each.kind): each.id for each in store.maps_of_run(run_id)}
-    after = 0
-    while page := store.events(after, run_id):
-        after = page[-1].number
-        for event in page:
-            if event.kind == "object":
-                x, y = event.payload["die"]
-                stored[((x, y), event.payload["name"])] = event.payload["object"]
+    for event in _events(store, run_id, "object"):
+        x, y = event.payload["die"]
+        stored[((x, y), event.payload["name"])] = event.payload["object"]
     return stored
 
 
-def mapped(store: Store, plan: Plan, die: DieIndex, state: str) -> NDArray[np.float32] | None:
-    """See RunContext. A map read by the other path, or at another voltage, says nothing about what this plan will read."""
-    record = store.newest_map(plan.wafer, die, "conductance", state)
-    if record is None or (record.meta.get("path"), record.meta.get("read_volts")) != (read_path(plan), getattr(plan, "read_volts", None)):
-        return None
-    return from_npy_bytes(store.get_object(record.object))
+def was_stepped(store: Store, run_id: str) -> bool:
+    """Whether the clock was set in an earlier session of the run."""
+    return any(event.payload["note"] == STEPPED for event in _events(store, run_id, "noted"))
+
+
+def _events(store: Store, run_id: str, kind: str) -> Iterator[EventRecord]:
+    after = 0
+    while page := store.events(after, run_id):
+        after = page[-1].number
+        yield from (event for event in page if event.kind == kind)
+
+
+def touched(store: Store, run_id: str) -> frozenset[DieIndex]:
+    """Dies that earlier sessions of a run were in contact with."""
+    return frozenset((event.payload["die"][0], event.payload["die"][1]) for event in _events(store, run_id, "contact"))
 
 
 def added(earlier: Wires, before: Wires, after: Wires) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a run needs to know beside its plan and its station: values, and two ways to ask (an object, the time)."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,15 +19,15 @@ Done = Mapping[int, Arrays]
 
 @dataclass(frozen=True)
 class Spot:
-    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: nobody knows what state it is in."""
+    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: it may have been pulsed."""
 
     die: DieIndex
     kernel: int
     begun: bool = False
 
 
-def _no_map(_die: DieIndex, _state: str) -> NDArray[np.float32] | None:
-    return None
+def _not_stepped() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class RunContext:
     name is its state, the defect map's "defects", an object's its own.
 
     load: an object's array by its sha256. now: the time, UTC. code_version: of this service, for the metadata.
-    resumed: the run was stopped before, maybe in the middle of the first step that is not kept.
-    mapped: (kernels, rows, columns) S, the newest map of a die in a state, "P" or "AP", read as the plan reads; None without.
+    touched: dies that this run was in contact with before it was stopped, maybe in the middle of a step of one of them.
+    monotonic: seconds, for durations. clock_stepped: whether the wall's clock was set while the run measured.
     """
 
     run: str
@@ -47,17 +48,19 @@ class RunContext:
     stored: Mapping[tuple[DieIndex, str], str]
     load: Callable[[str], NDArray[Any]]
     now: Callable[[], datetime]
-    resumed: bool = False
-    mapped: Callable[[DieIndex, str], NDArray[np.float32] | None] = _no_map
+    touched: Collection[DieIndex] = ()
+    monotonic: Callable[[], float] = time.monotonic
+    clock_stepped: Callable[[], bool] = _not_stepped
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Results of one step. arrays: (rows, columns) or (batch, columns) by name. notes: what the operator should know."""
+    """Results of one step. arrays: (rows, columns) or (batch, columns) by name. notes: what the operator should know: kind and
+    text."""
 
     arrays: Arrays
     flagged: int = 0
-    notes: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def stacked(of_kernels: Mapping[int, Arrays], name: str, kernels: int, missing: Any) -> NDArray[Any]:

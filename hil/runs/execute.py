@@ -1,8 +1,8 @@
 """The whole experiment, readable top to bottom. The caller pulls events; nothing here calls back.
 
 Rule 1: however it ends (done, failed, closed by an abort, stopped at a checkpoint), the station is made safe.
-Rule 2: a committed step is never measured again; moving, touching down and measuring the contact always are. The step that a
-stopped run was in may have been pulsed already: it is read before it is pulsed.
+Rule 2: a committed step is never measured again; moving, touching down and measuring the contact always are. The steps that a
+stopped run may have been in the middle of (`_begun`) say so to their procedure.
 Rule 3: a die without contact is "no contact", never a die full of defects: it gets no map."""
 
 from collections.abc import Generator, Iterator, Sequence
@@ -70,8 +70,8 @@ class _Die:
 
 def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iterator[Event]:
     todo = [step for step in die.steps if step.index not in done]
-    begun = _begun(context, done)
-    began = context.now()
+    begun = _begun(die.index, todo, context)
+    began = context.monotonic()
     if todo:
         yield _touch(station, die.index)
     provenance = station.provenance()
@@ -81,9 +81,10 @@ def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iter
     yield from die.procedure.conclude(DieResults(die.index, die.plan, context, began, provenance), kernels)
 
 
-def _begun(context: RunContext, done: Done) -> int | None:
-    """Index of the step that a stopped run may have been in the middle of."""
-    return next((step.index for step in context.steps if step.index not in done), None) if context.resumed else None
+def _begun(die: DieIndex, todo: Sequence[Step], context: RunContext) -> int | None:
+    """Index of the step of a die that may have been pulsed and was not kept: the first one left, as a die's steps are taken in
+    their order, wherever else the run was since; none where the run was never in contact with the die."""
+    return todo[0].index if todo and die in context.touched else None
 
 
 def _touch(station: Station, die: DieIndex) -> ContactMade:
@@ -101,6 +102,6 @@ def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[i
     with station.proven_contact():
         measured = procedure.measure(station, Spot(step.die, step.kernel, begun))
     kernels[step.kernel] = measured.arrays
-    for text in measured.notes:
-        yield Noted("unknown pulse", text, {"die": list(step.die), "kernel": step.kernel})
+    for kind, text in measured.notes:
+        yield Noted(kind, text, {"die": list(step.die), "kernel": step.kernel})
     yield StepMeasured(step, measured.arrays, measured.flagged)

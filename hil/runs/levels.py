@@ -75,14 +75,6 @@ def two_states(siemens: Siemens) -> Levels:
     return found if many and empty else NOT_KNOWN
 
 
-def not_in(siemens: Siemens, known: Levels, to_p: bool) -> Mask:
-    """Junctions that are not seen in the wanted state: all of them where the states are not known."""
-    if not known.valid:
-        return np.ones(siemens.shape, np.bool_)
-    there = siemens > known.midpoint if to_p else siemens < known.midpoint
-    return ~(there & known.could_switch(siemens))
-
-
 def wrong_state(siemens: Siemens, known: Levels, to_p: bool) -> Mask:
     """Readings on the other side of the midpoint that a pulse could still bring over. NaN is never wrong."""
     if not known.valid:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from hil.model.lab import DieIndex
@@ -25,12 +24,15 @@ def read_path(plan: Plan) -> Literal["board", "smu"]:
 
 @dataclass(frozen=True)
 class DieResults:
-    """One die of one run: since when, what the station said of itself there (`Station.provenance`), what is stored already."""
+    """One die of one run: what the station said of itself there (`Station.provenance`), what is stored already.
+
+    began: s, monotonic.
+    """
 
     index: DieIndex
     plan: Plan
     context: RunContext
-    began: datetime
+    began: float
     provenance: Mapping[str, Any]
 
     def is_stored(self, name: str) -> bool:
@@ -55,21 +57,23 @@ class DieResults:
         return {**self._common(), **reading, "kind": "defects", "state": None, "rule": rule, "inputs": dict(inputs)}
 
     def _common(self) -> Meta:
-        now = self.context.now()
         x, y = self.index
+        # Said only where it is so: who sorts or subtracts these times has to know.
+        stepped = {"clock_stepped": True} if self.context.clock_stepped() else {}
         return {
             "wafer": self.plan.wafer,
             "x": x,
             "y": y,
             "run": self.context.run,
-            "measured_at": stamp(now),
-            "duration_s": round((now - self.began).total_seconds(), 3),
+            "measured_at": stamp(self.context.now()),
+            "duration_s": round(self.context.monotonic() - self.began, 3),
             "temperature_c": _finite(self.provenance.get("temperature_c")),
             "calibration": None,
             "instruments": self.provenance.get("instruments", {}),
             "origin": self.provenance.get("origin", {}),
             "code_version": self.context.code_version,
             "plan_hash": self.context.plan_hash,
+            **stepped,
         }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, ReadPlan, VmmPlan
 from hil.model.runs import Event
 from hil.runs.context import Arrays, Measured, RunContext, Spot
-from hil.runs.levels import levels, not_in, two_states
+from hil.runs.levels import levels
 from hil.runs.metadata import DieResults, read_path
 from hil.runs.programming import program_kernel
 from hil.runs.results import as_found, characterised, currents, programmed
@@ -35,10 +35,12 @@ def procedure_of(plan: Plan, context: RunContext) -> Procedure:
         case ReadPlan():
             return Procedure(lambda station, spot: read(station, plan, spot.kernel), as_found)
         case CharacterisePlan():
-            return Procedure(lambda station, spot: characterise(KernelWriter(station, plan, spot.kernel, spot.begun)), characterised)
+            return Procedure(lambda station, spot: characterise(KernelWriter(station, plan, spot.kernel)), characterised)
         case ProgramPlan():
             target = context.load(plan.target.object)
-            return Procedure(lambda station, spot: program(station, plan, spot, context, target), programmed)
+            return Procedure(
+                lambda station, spot: program_kernel(KernelWriter(station, plan, spot.kernel, spot.begun), target[spot.kernel]), programmed
+            )
         case VmmPlan():
             inputs = context.load(plan.inputs.object)
             return Procedure(lambda station, spot: multiply(station, plan, spot.kernel, inputs), currents)
@@ -52,30 +54,18 @@ def read(station: Station, plan: ReadPlan, kernel: int) -> Measured:
 def characterise(writer: KernelWriter) -> Measured:
     """Write all P, read, write all AP, read; then bring over those that did not follow, AP first because the kernel is in AP.
 
-    A kernel begun before is read first, and only what is not seen in P gets the first pulse.
+    One that was begun before is written like a fresh one: of a junction that reads like P nobody knows whether it is in P.
     arrays: p, ap (rows, columns) float32 S, the last reading after each state was written; pulses uint16; unknown uint8.
     """
     everything = np.ones(writer.shape, np.bool_)
-    found = writer.read_if_begun()
-    guess = two_states(found)
-    writer.write(not_in(found, guess, to_p=True), to_p=True)
+    writer.write(everything, to_p=True)
     p = writer.read()
-    if guess.valid and not guess.near(levels(p, ap=found[found < guess.midpoint])):
-        writer.write(everything, to_p=True)
-        p = writer.read()
     writer.write(everything, to_p=False)
     ap = writer.read()
     known = levels(p, ap)
     ap = writer.insist(ap, everything, known, to_p=False)
     p = writer.insist(p, everything, known, to_p=True)
     return writer.measured({"p": p, "ap": ap})
-
-
-def program(station: Station, plan: ProgramPlan, spot: Spot, context: RunContext, target: NDArray[np.uint8]) -> Measured:
-    """target: (kernels, rows, columns). What the die was once measured to be spares it the pulses to learn that."""
-    p, ap = (context.mapped(spot.die, state) for state in ("P", "AP"))
-    measured = None if p is None or ap is None else (p[spot.kernel], ap[spot.kernel])
-    return program_kernel(KernelWriter(station, plan, spot.kernel, spot.begun), target[spot.kernel], measured)
 
 
 def multiply(station: Station, plan: VmmPlan, kernel: int, inputs: NDArray[np.float32]) -> Measured:

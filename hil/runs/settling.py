@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from drivers.errors import Refused
+from drivers.errors import ProtocolError, Refused
 from hil.station.instruments import PulseWitness
 from hil.store.protocol import PulseIntents
 from hil.store.records import OpenIntent
@@ -26,12 +26,6 @@ def settle_left(intents: PulseIntents, controller: PulseWitness) -> str | None:
     Raises LinkError when the controller cannot be asked; then all stays open for the next connection.
     """
     serial = controller.identify().serial
-    told = _settle(intents, controller, serial)
-    intents.meant_for(serial)
-    return told
-
-
-def _settle(intents: PulseIntents, controller: PulseWitness, serial: str) -> str | None:
     open_ones = intents.unsettled()
     if not open_ones:
         return None
@@ -52,8 +46,9 @@ def _outcomes(intent: OpenIntent, controller: PulseWitness, serial: str) -> list
     if intent.serial != serial:
         return nobody_knows
     try:
-        return controller.pulse_outcomes(intent.first_id, intent.count)
-    except Refused:
+        return controller.pulse_outcomes(intent.first_id, intent.count, intent.session)
+    except (Refused, ProtocolError):
+        # An answer without a meaning says nothing; it must not keep the station from being opened either.
         return nobody_knows
 
 

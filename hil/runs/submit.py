@@ -21,6 +21,7 @@ from hil.model.plans import (
     route,
 )
 from hil.model.runs import Step
+from hil.runs.commands import require_commands
 from hil.runs.estimate import duration_s
 from hil.store.protocol import NotFound, Store
 from hil.store.records import RunRecord, WaferRecord
@@ -42,9 +43,10 @@ def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key
     """Queue a run; registers the wafer with lab.toml's die map if its name is new.
 
     key: Idempotency-Key; the same key with the same plan gives the run made before.
-    Raises PlanRefused (limits, unknown die or kernel, missing or wrong object), KeyConflict, StoreError.
+    Raises PlanRefused (limits, unknown die or kernel, missing or wrong object), CommandMissing, KeyConflict, StoreError.
     """
     check_plan(plan, lab)
+    require_commands(plan, store.station().snapshot)
     _check_objects(plan, lab, store)
     _check_wafer(plan, lab, store.ensure_wafer(plan.wafer, lab.wafer.dies))
     hashed = plan_hash(plan)
@@ -52,12 +54,13 @@ def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key
     return store.submit(plan.model_dump(mode="json"), hashed, expand(plan, lab), unit_of(plan), requested_by, idempotency)
 
 
-def dry_run(lab: LabConfig, plan: Plan) -> dict[str, Any]:
+def dry_run(store: Store, lab: LabConfig, plan: Plan) -> dict[str, Any]:
     """What a run would do, nothing queued: route [[x, y], ...], touchdowns, steps, unit, duration_s (rough), pulses (at most).
 
-    Raises PlanRefused.
+    Raises PlanRefused, CommandMissing.
     """
     check_plan(plan, lab)
+    require_commands(plan, store.station().snapshot)
     dies, steps = route(plan, lab), expand(plan, lab)
     return {
         "route": [list(die) for die in dies],

@@ -197,14 +197,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def watch(dog: Watchdog, stops: Stops) -> None:
     """Until told to go and no worker is left to guard."""
-    tick = threading.Event()
+    tick, told = threading.Event(), ""
     while True:
         try:
             dog.look()
             if stops.leaving() is not None and dog.may_leave():
                 return
         except StoreError as error:
-            _log.error("%s", error)
+            # Once: a log that fills the disk fifty times a second helps nobody.
+            if str(error) != told:
+                _log.error("%s", error)
+            told = str(error)
         # Not Stops.wait, which returns at once after the signal: there may still be a worker to guard.
         tick.wait(POLL_S)
 

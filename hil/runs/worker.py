@@ -8,20 +8,21 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from hil.model.lab import LabConfig, LabConfigError, load_lab
 from hil.runs.bench import Bench, note_outcome
-from hil.runs.conduct import Conductor
+from hil.runs.conduct import DISK_RETRY_S, Conductor
 from hil.runs.errors import StopRequested
 from hil.runs.heart import Heart, patience_s
 from hil.runs.leaving import WORKER, tell_left
 from hil.runs.stops import Stops, heard
 from hil.station.emergency import stop_everything
 from hil.store import open_store
-from hil.store.protocol import Store, StoreError
+from hil.store.protocol import Store, StoreError, Unwritable
 from hil.store.shelf import utc_now
 
 _log = logging.getLogger(__name__)
@@ -86,13 +87,26 @@ def begin(lab: LabConfig, store: Store) -> None:
 def _turn(store: Store, bench: Bench, conductor: Conductor, stops: Stops) -> None:
     try:
         bench.tend()
+        run = store.next_queued() if bench.ready() else None
+        if run is None:
+            stops.wait(IDLE_S)
+        else:
+            conductor.perform(run)
     except StopRequested:
         return
-    run = store.next_queued() if bench.ready() else None
-    if run is None:
-        stops.wait(IDLE_S)
-    else:
-        conductor.perform(run)
+    except Unwritable as error:
+        _log.error("%s", error)
+        bench.let_go()
+        await_room(store, stops)
+
+
+def await_room(store: Store, stops: Stops) -> None:
+    """Until the disk takes something again, or the process has to end."""
+    while stops.leaving() is None:
+        stops.wait(DISK_RETRY_S)
+        with suppress(Unwritable):
+            store.heartbeat()
+            break
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:

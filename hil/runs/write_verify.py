@@ -1,5 +1,6 @@
-"""Pulse, read, pulse again only what did not switch. Rule: nothing is pulsed twice without a reading in between that says
-it has to be, above all not after an outcome that nobody knows."""
+"""Pulse, read, pulse again only what did not switch. Rule 1: nothing is pulsed twice without a reading in between that says
+it has to be, above all not after an outcome that nobody knows. Rule 2: a junction has one budget of pulses for its step,
+whoever gives them; a pulse that may have been given counts as given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,16 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.crossbar_verifying import MOST_PULSES
 from drivers.errors import OutcomeUnknown
 from hil.model.plans import CharacterisePlan, ProgramPlan
 from hil.runs.context import Measured
 from hil.runs.levels import Levels, Mask, Siemens, wrong_state
 from hil.runs.metadata import read_path
+from hil.runs.windows import Window, windows
 from hil.station.reading import BoardWriting
 from hil.station.station import Station
-
-_WINDOW, _MARGIN = 0.75, 0.1
-"""Half a window around a target, and what is left of it for noise between two readings, in gaps of the two states."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class KernelWriter:
     begun: bool = False
     pulses: NDArray[np.uint16] = field(init=False)
     unknown: Mask = field(init=False)
-    notes: list[str] = field(default_factory=list[str])
+    notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     untrusted: int = 0
 
     def __post_init__(self) -> None:
@@ -48,8 +48,16 @@ class KernelWriter:
         chip = self.station.lab.chip
         return (chip.rows, chip.columns)
 
+    @property
+    def left(self) -> NDArray[np.int64]:
+        """(rows, columns), pulses that each junction may still get: max_pulses for each state that is written, or, where the
+        first pulse only shows what a state looks like, one for it."""
+        most = self.plan.max_pulses
+        return most + (most if isinstance(self.plan, CharacterisePlan) else 1) - self.pulses.astype(np.int64)
+
     def write(self, mask: Mask, to_p: bool) -> None:
-        """One pulse on every junction of the mask. An unknown outcome is noted; the reading that follows tells."""
+        """One pulse on every junction of the mask that may still get one. An unknown outcome is noted; the next reading tells."""
+        mask = mask & (self.left > 0)
         if not mask.any():
             return
         volts = self.plan.pulse_volts if to_p else -self.plan.pulse_volts
@@ -57,8 +65,7 @@ class KernelWriter:
             given = self.station.pulse(self.kernel, mask, volts, self.plan.pulse_s)
         except OutcomeUnknown as error:
             given = mask
-            self.unknown |= mask
-            self.notes.append(f"kernel {self.kernel}: {error}; read back instead of repeating")
+            self._lost(mask, error)
         self.pulses += given.astype(np.uint16)
 
     def read(self) -> Siemens:
@@ -66,52 +73,62 @@ class KernelWriter:
         self.untrusted = max(self.untrusted, reading.flagged)
         return reading.siemens
 
-    def read_if_begun(self) -> Siemens:
-        """What a kernel begun before holds now; all NaN for a fresh one, whose state nobody needs to know."""
-        return self.read() if self.begun else np.full(self.shape, np.nan, np.float32)
-
     @property
     def board_writes(self) -> bool:
         """Whether the board can be left to write and verify; through the SMU it cannot, as it reads for itself."""
         return read_path(self.plan) == "board" and self.station.board_writes
 
-    def write_by_the_board(self, seen: Siemens, to_p: Mask, to_ap: Mask, known: Levels) -> Siemens | None:
-        """The board pulses and reads by itself what of the masks `seen` says a pulse can bring over. Its last reading of the
-        kernel; None when nobody knows what it did."""
-        writable = known.could_switch(seen)
-        gap = known.p - known.ap
-        # Windows that meet at the midpoint and reach one gap beyond the states: whatever lies farther out is broken.
-        half = _WINDOW * gap
-        targets = np.select([to_p & writable, to_ap & writable], [known.midpoint + half, known.midpoint - half], np.nan)
+    def by_the_board(self, to_p: Mask, to_ap: Mask, known: Levels) -> Siemens:
+        """The board pulses and reads the junctions of the masks by itself, until each is where it should be or has had its
+        pulses. What the kernel reads then."""
+        may = self.left > 0
+        found: Siemens | None = None
+        shown = self.station.board_shows(self.plan.read_volts)
+        for window in windows(to_p & may, to_ap & may, known.midpoint, known.p - known.ap, shown):
+            found = self._through(window)
+        return self.read() if found is None else found
+
+    def _through(self, window: Window) -> Siemens | None:
+        """The board's last reading of the kernel; None when it does not show what the kernel is now."""
+        sent = np.isfinite(window.targets)
+        if not sent.any():
+            return None
+        most = min(int(self.left[sent].min()), MOST_PULSES)
         plan = self.plan
         how = BoardWriting(
             read_volts=plan.read_volts,
             averages=plan.averages,
             pulse_volts=plan.pulse_volts,
             pulse_s=plan.pulse_s,
-            max_pulses=plan.max_pulses,
-            tolerance_siemens=half - _MARGIN * gap,
-            slack_siemens=_MARGIN * gap,
+            max_pulses=most,
+            tolerance_siemens=window.tolerance,
+            slack_siemens=window.slack,
         )
         try:
-            written = self.station.write_verify(self.kernel, targets, how)
+            written = self.station.write_verify(self.kernel, window.targets, how)
         except OutcomeUnknown as error:
-            lost = np.isfinite(targets)
-            self.unknown |= lost
-            self.pulses += lost.astype(np.uint16)
-            self.notes.append(f"kernel {self.kernel}: {error}; read back instead of repeating")
+            self.pulses += np.where(sent, most, 0).astype(np.uint16)
+            self._lost(sent, error)
             return None
         self.pulses += written.pulses
+        if written.cut is not None:
+            text = f"kernel {self.kernel}: the board ended its writing before its time: {written.cut}; read back, the rest pulse by pulse"
+            self.notes.append(("writing cut", text))
+            return None
         self.untrusted = max(self.untrusted, written.found.flagged)
         return written.found.siemens
 
+    def _lost(self, mask: Mask, error: OutcomeUnknown) -> None:
+        self.unknown |= mask
+        self.notes.append(("unknown pulse", f"kernel {self.kernel}: {error}; read back instead of repeating"))
+
     def insist(self, last: Siemens, among: Mask, known: Levels, to_p: bool) -> Siemens:
-        """Pulse again, up to the plan's max_pulses in all, what `last` shows in the wrong state; its last readings, else `last`.
+        """Pulse again, while it may get more, what `last` shows in the wrong state; its last readings, else `last`.
 
         A junction that could not be read (NaN) is left alone: nobody knows whether it needs a pulse.
         """
         for _ in range(self.plan.max_pulses - 1):
-            todo = among & wrong_state(last, known, to_p)
+            todo = among & wrong_state(last, known, to_p) & (self.left > 0)
             if not todo.any():
                 break
             self.write(todo, to_p)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from drivers.errors import DriverError
+from drivers.board_faults import SessionTaken
+from drivers.errors import DriverError, LinkError
 from drivers.protocols import Identity
 from hil.station.instruments import Instruments
 
@@ -39,16 +40,17 @@ def _flat(counts: dict[str, Any]) -> dict[str, Any]:
 
 
 def instrument_states(instruments: Instruments, identities: Mapping[str, Identity]) -> dict[str, Any]:
-    """Asks each; one that does not answer is shown as not connected, with the reason."""
+    """Asks each; one that does not answer is shown as not connected, with the reason. missing: commands its firmware lacks."""
     smu_on, smu_error = _ask(instruments.smu.output_is_on)
     crossbar, crossbar_error = _ask(lambda: asdict(instruments.crossbar.status()))
     prober, prober_error = _ask(lambda: finite(asdict(instruments.prober.state())))
     errors = {"smu": smu_error, "crossbar": crossbar_error, "prober": prober_error}
+    told: dict[str, dict[str, Any]] = {
+        name: {**named(identity), "simulated": identity.simulated, **_connection(errors[name])} for name, identity in identities.items()
+    }
+    told["crossbar"]["missing"] = sorted(instruments.crossbar.info().missing)
     return {
-        "instruments": {
-            name: {**named(identity), "simulated": identity.simulated, "connected": errors[name] is None, "error": errors[name]}
-            for name, identity in identities.items()
-        },
+        "instruments": told,
         "smu_output_on": smu_on,
         "crossbar": crossbar,
         "prober": prober,
@@ -60,8 +62,17 @@ def finite(values: dict[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()}
 
 
-def _ask(question: Callable[[], Any]) -> tuple[Any, str | None]:
+def lost(error: BaseException | None) -> bool:
+    """Whether the line broke: not when somebody else took the controller, which is a quarrel to be settled and no line to be mended."""
+    return isinstance(error, LinkError) and not isinstance(error, SessionTaken)
+
+
+def _connection(error: DriverError | None) -> dict[str, Any]:
+    return {"connected": error is None, "lost": lost(error), "error": None if error is None else str(error)}
+
+
+def _ask(question: Callable[[], Any]) -> tuple[Any, DriverError | None]:
     try:
         return question(), None
     except DriverError as error:
-        return None, str(error)
+        return None, error

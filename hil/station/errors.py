@@ -21,6 +21,10 @@ class NotInContact(StationError):
     """Something was to be measured on a die whose contact is not verified."""
 
 
+class PathOpened(StationError):
+    """The controller left the junction that the SMU was measuring: what was measured would read as an open circuit."""
+
+
 class NotMadeSafe(StationError):
     """At least one instrument could not be verified safe. outcome: instrument -> "safe" or what went wrong."""
 

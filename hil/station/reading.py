@@ -15,6 +15,7 @@ from drivers.board_values import WriteVerifySettings
 from drivers.errors import EmergencyStopped, Refused
 from drivers.protocols import CrossbarController, SourceSettings
 from hil.model.lab import LabConfig
+from hil.station.errors import PathOpened
 from hil.station.instruments import Instruments
 
 
@@ -46,10 +47,21 @@ def through_the_smu(
         # At 0 V: `configure` and every `measure` leave it there, so that no junction is switched under bias.
         crossbar.select_junction(kernel, row, column)
         reading = smu.measure(read_volts)
+        _require_path(crossbar, (kernel, row, column))
         if not reading.in_compliance:
             amps[row, column], volts[row, column] = reading.amps, reading.volts
     instruments.off_and_isolated()
     return _conductance(amps, volts)
+
+
+def _require_path(crossbar: CrossbarController, junction: tuple[int, int, int]) -> None:
+    """A board that restarted, was stopped or isolated by its dead man meanwhile shows the SMU an open path: no reading at all."""
+    status = crossbar.status()
+    if status.selected != junction:
+        raise PathOpened(
+            f"junction {junction} was to be measured by the SMU, but the controller says {status.state}, selected {status.selected} "
+            f"({status.safe_reason}); the reading is discarded, find out why before measuring again"
+        )
 
 
 @dataclass(frozen=True)
@@ -71,17 +83,27 @@ class BoardWriting:
 
 @dataclass(frozen=True)
 class KernelWritten:
-    """found: the last reading of every junction. pulses: (rows, columns) uint8, what each got."""
+    """found: the last reading of every junction. pulses: (rows, columns) uint8, what each got.
+
+    cut: why it ended before its time, None where it did not; then there may have been pulses after the last reading.
+    """
 
     found: KernelConductance
     pulses: NDArray[np.uint8]
+    cut: str | None = None
+
+
+_CUT = ("ABORTED", "DEAD_MAN")
+"""A reopened session, or a line that was silent too long: the board went to SAFE, and says what it did before."""
 
 
 def written_by_the_board(
-    crossbar: CrossbarController, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting
+    crossbar: CrossbarController, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting, checkpoint: Callable[[], None]
 ) -> KernelWritten:
-    """targets_siemens: (rows, columns), NaN leaves a junction alone. Raises EmergencyStopped, or Refused when the board ended
-    it before its time; OutcomeUnknown, LinkError."""
+    """targets_siemens: (rows, columns), NaN leaves a junction alone. checkpoint is called while the board works and may raise.
+
+    Raises EmergencyStopped, or Refused when the board ended it for a reason of its own; OutcomeUnknown, LinkError.
+    """
     volts = how.read_volts
     settings = WriteVerifySettings(
         read_volts=volts,
@@ -93,12 +115,13 @@ def written_by_the_board(
         max_pulses=how.max_pulses,
         averages=how.averages,
     )
-    reading = crossbar.write_verify(kernel, targets_siemens * volts, settings)
+    reading = crossbar.write_verify(kernel, targets_siemens * volts, settings, checkpoint)
     if reading.ended == "STOPPED":
         raise EmergencyStopped(f"crossbar: an emergency stop ended the writing of kernel {kernel}; find out why, then reset it")
-    if reading.ended != "DONE":
+    if reading.ended not in ("DONE", *_CUT):
         raise Refused(f"crossbar: the board ended the writing of kernel {kernel} before its time: {reading.ended}")
-    return KernelWritten(_conductance(reading.amps, np.full_like(reading.amps, volts)), reading.pulses)
+    found = _conductance(reading.amps, np.full_like(reading.amps, volts))
+    return KernelWritten(found, reading.pulses, None if reading.ended == "DONE" else reading.ended)
 
 
 def _conductance(amps: NDArray[np.float64], volts: NDArray[np.float64]) -> KernelConductance:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.protocols import Identity, Placement, PulseIds
-from firmware_protocol.codes import Capability
+from firmware_protocol.codes import Capability, Opcode
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
@@ -141,15 +141,24 @@ class Station:
     @property
     def board_writes(self) -> bool:
         """Whether the board brings a kernel to its targets by itself (`write_verify`)."""
-        return bool(self._instruments.crossbar.info().capabilities & Capability.WRITE_VERIFY)
+        info = self._instruments.crossbar.info()
+        return bool(info.capabilities & Capability.WRITE_VERIFY) and Opcode.WRITE_VERIFY.name not in info.missing
+
+    def board_shows(self, read_volts: float) -> tuple[float, float]:
+        """The least and the most that the board's readings, and so the targets of `write_verify`, can say, S."""
+        least, most = self._instruments.crossbar.converter_amps()
+        return least / read_volts, most / read_volts
 
     def write_verify(self, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting) -> KernelWritten:
-        """Through the board alone: it pulses each junction of a kernel until it reads as wanted; NaN leaves one alone."""
+        """Through the board alone: it pulses each junction of a kernel until it reads as wanted; NaN leaves one alone.
+
+        What the station's checkpoint raises meanwhile ends it.
+        """
         safety.check_read(self.lab.limits, how.read_volts)
         safety.check_averages(self.lab.limits, how.averages)
         safety.check_pulse(self.lab.limits, how.pulse_volts, how.pulse_s)
         with self.proven_contact():
-            return reading.written_by_the_board(self._instruments.crossbar, kernel, targets_siemens, how)
+            return reading.written_by_the_board(self._instruments.crossbar, kernel, targets_siemens, how, self._checkpoint)
 
     def vmm(self, kernel: int, input_volts: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
         """(vectors, lines driven) V in, (vectors, lines sensed) A out. direction: "rows" or "columns" are driven."""

@@ -25,7 +25,12 @@ APPLICATION_ID = 0x48494C31
 
 _BUSY_MS = 10_000
 _OPEN_LOCK_S = 30.0
-_FULL = ("disk is full", "readonly", "read-only", "unable to open", "disk I/O error")
+_FREE_SPACE = "free space or fix the permissions"
+_UNWRITABLE = {
+    **dict.fromkeys(("disk is full", "readonly", "read-only", "unable to open", "disk I/O error"), _FREE_SPACE),
+    "is locked": f"another program has been writing to it for {_BUSY_MS / 1000:g} s; find that one and stop it",
+}
+"""What SQLite says when a write came to nothing -> what to do about it."""
 
 
 def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -49,7 +54,7 @@ class Database:
         """Opens or creates the catalogue. Raises Unwritable, StoreError."""
         self.path = data_dir / FILE_NAME
         self._engine = _engine(self.path)
-        with _one_at_a_time(data_dir), self._named_errors():
+        with _one_at_a_time(data_dir), self._named_errors(writing=True):
             _check_or_create(self._engine, self.path)
         # data_version tells of commits by OTHER connections, so the watching one must never write nor sit in a transaction.
         self._watch = self._engine.raw_connection()
@@ -63,8 +68,8 @@ class Database:
 
     @contextmanager
     def write(self) -> Generator[Connection]:
-        """All or nothing, and on disk when the block ends. Raises Unwritable when the disk is full or read-only."""
-        with self._named_errors(), self._engine.execution_options(writing=True).begin() as connection:
+        """All or nothing, and on disk when the block ends. Raises Unwritable when the disk is full, read-only or held by others."""
+        with self._named_errors(writing=True), self._engine.execution_options(writing=True).begin() as connection:
             yield connection
 
     def write_unless_busy(self, change: Executable) -> bool:
@@ -90,13 +95,14 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _named_errors(self) -> Generator[None]:
+    def _named_errors(self, *, writing: bool = False) -> Generator[None]:
         try:
             yield
         except (StatementError, sqlite3.Error) as error:
             said = str(error.orig if isinstance(error, StatementError) else error)
-            if any(word in said for word in _FULL):
-                raise Unwritable(f"{self.path} cannot be written: {said}; free space or fix the permissions") from error
+            advice = next((advice for words, advice in _UNWRITABLE.items() if words in said), None)
+            if writing and advice is not None:
+                raise Unwritable(f"{self.path} cannot be written: {said}; {advice}") from error
             raise StoreError(f"{self.path}: {said}") from error
 
 

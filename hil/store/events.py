@@ -6,7 +6,7 @@ Kinds and payloads (JSON), as REST and server-sent events show them:
   step      index, die, kernel, flagged, done, total
   map       map (id), wafer, die, kind, state
   object    die, name, object (sha256)
-  noted     note (kind), text, data; of "no contact": die, steps_left, and touchdowns or touchdowns_in_all
+  noted     note (kind), text, data; of "no contact": die, steps_left, and touchdowns or touchdowns_in_all; of "clock stepped": seconds
   wafer     wafer, dies (count)
   station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", or a note's kind), text, data, by
 """

@@ -29,7 +29,8 @@ class Corrupt(StoreError):
 
 
 class Unwritable(StoreError):
-    """The data directory cannot be written: disk full, read-only or no permission. Nothing was changed."""
+    """The data directory cannot be written: disk full, read-only, no permission, or held by another program for too long.
+    Nothing was changed."""
 
 
 class PulseIdsExhausted(StoreError):
@@ -40,8 +41,8 @@ class PulseIntents(Protocol):
     """drivers.protocols.PulseIds on durable rows, with `at` to say what the next intents are for."""
 
     def at(self, run: str, wafer: str, die: DieIndex) -> None: ...
-    def meant_for(self, serial: str) -> None:
-        """The controller that all ids from now on are for."""
+    def opened(self, serial: str, session: int) -> None:
+        """The controller that all ids from now on are for, and the session with it."""
         ...
 
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:

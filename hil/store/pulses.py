@@ -22,7 +22,7 @@ LAST_PULSE_ID = 0xFFFF_FFFF
 NOTE = "pulses settled"
 """Kind of the note in a run's record, and of the event in the station's."""
 
-_table, _boards = schema.pulse_intents, schema.pulse_boards
+_table, _sessions = schema.pulse_intents, schema.pulse_sessions
 
 
 class SqlPulseIds:
@@ -37,14 +37,12 @@ class SqlPulseIds:
         """What the next intents are for."""
         self._for = {"run": run, "wafer": wafer, "x": die[0], "y": die[1]}
 
-    def meant_for(self, serial: str) -> None:
-        """The controller that all ids from now on are for."""
+    def opened(self, serial: str, session: int) -> None:
+        """The controller that all ids from now on are for, and the session with it."""
         with self._db.write() as connection:
             first = _last(connection) + 1
-            newest = connection.execute(select(_boards).order_by(_boards.c.first_id.desc()).limit(1)).one_or_none()
-            if newest is None or newest.serial != serial:
-                connection.execute(_boards.delete().where(_boards.c.first_id == first))
-                connection.execute(_boards.insert().values(first_id=first, serial=serial))
+            connection.execute(_sessions.delete().where(_sessions.c.first_id == first))
+            connection.execute(_sessions.insert().values(first_id=first, serial=serial, session=int(session)))
 
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
         """First of `count` consecutive ids, the intent on disk. Raises PulseIdsExhausted, ValueError, Unwritable."""
@@ -85,12 +83,14 @@ class SqlPulseIds:
         """Oldest first. Ids of a process that is at work are among them until it flushes: ask before pulsing."""
         self.flush()
         with self._db.read() as connection:
-            boards = connection.execute(select(_boards).order_by(_boards.c.first_id)).all()
-            since = [board.first_id for board in boards]
+            sessions = connection.execute(select(_sessions).order_by(_sessions.c.first_id)).all()
+            since = [session.first_id for session in sessions]
             left: list[OpenIntent] = []
             for row in connection.execute(select(_table).where(_table.c.outcome.is_(None)).order_by(_table.c.first_id)):
                 place = bisect_right(since, row.first_id)
-                left.append(OpenIntent(row.first_id, row[1], row.run, boards[place - 1].serial if place else None))
+                sent_in = sessions[place - 1] if place else None
+                serial, session = (None, None) if sent_in is None else (sent_in.serial, sent_in.session)
+                left.append(OpenIntent(row.first_id, row[1], row.run, serial, session))
             return left
 
     def settle_left(self, outcomes: Mapping[int, Sequence[str]], told: Mapping[str | None, str]) -> None:

@@ -103,10 +103,11 @@ class StationRecord:
 class OpenIntent:
     """Pulses that were set aside and never settled: ids first_id to first_id + count - 1, for a run (None: for none).
 
-    serial: of the controller they were meant for; None where nobody told.
+    serial, session: of the controller they were meant for, and the session in which they were to be sent; None where nobody told.
     """
 
     first_id: int
     count: int
     run: str | None
     serial: str | None
+    session: int | None = None

@@ -97,16 +97,19 @@ class Runs(Shelf):
     def next_queued(self) -> RunRecord | None:
         """Head of the queue; None when empty, held, or the emergency stop is latched.
 
-        While a run is paused, only runs on its wafer are taken: it is that wafer which lies on the chuck.
+        While a run is paused, only runs on its wafer are taken: it is that wafer which lies on the chuck. None is while an
+        error keeps one paused: whoever mends what broke, resumes it or gives it up, decides when needles move again.
         """
         with self._db.read() as connection:
             switches = connection.execute(select(schema.station.c.held, schema.station.c.estop)).one()
             if switches.held is not None or switches.estop is not None:
                 return None
             query = select(_table).where(_table.c.state == RunState.QUEUED).order_by(_table.c.place).limit(1)
-            on_the_chuck = connection.execute(select(_table.c.wafer).where(_table.c.state == RunState.PAUSED)).scalars().all()
-            if on_the_chuck:
-                query = query.where(_table.c.wafer.in_(on_the_chuck))
+            paused = connection.execute(select(_table.c.wafer, _table.c.error).where(_table.c.state == RunState.PAUSED)).all()
+            if any(run.error is not None for run in paused):
+                return None
+            if paused:
+                query = query.where(_table.c.wafer.in_([run.wafer for run in paused]))
             row = connection.execute(query).one_or_none()
         return None if row is None else _record(row)
 

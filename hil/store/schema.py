@@ -135,12 +135,13 @@ pulse_intents = Table(
     Column("outcome", JSON(none_as_null=True)),
 )
 
-pulse_boards = Table(
-    "pulse_boards",
+pulse_sessions = Table(
+    "pulse_sessions",
     metadata,
-    # Ids from here on, up to the next row, were set aside for this controller.
+    # Ids from here on, up to the next row, were set aside for this controller, in this session with it.
     Column("first_id", Integer, primary_key=True, autoincrement=False),
     Column("serial", String, nullable=False),
+    Column("session", Integer, nullable=False),
 )
 
 links = Table(

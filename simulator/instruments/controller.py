@@ -1,7 +1,7 @@
 """The simulated crossbar controller: firmware_protocol on one side, the board on the other, no sockets and no clock of its own.
 
 Rule 1: it refuses what the real firmware must refuse, whoever asks: limits, unarmed pulses, used pulse ids, stale sessions.
-Rule 2: silence of the session's owner while a path is closed or pulses are allowed isolates every junction.
+Rule 2: silence of the session's owner while a path is closed, pulses are allowed or anything runs ends that and isolates every junction.
 Rule 3: an answer goes to whoever asked; an event to where the owner of the session spoke last.
 """
 
@@ -205,7 +205,7 @@ class Controller:
             if operated or self._board.state is DeviceState.ARMED:
                 # Nothing is driven between pulses, so this changes no output; the new owner has to arm for himself.
                 self._board.isolate(SafeReason.NEW_SESSION)
-        self._owner = asked.frame.session
+        self._owner = self._board.pulses.session = asked.frame.session
         self._listener = asked.port
 
     def _latest(self, session: int, seq: int) -> Begun:

@@ -78,4 +78,5 @@ def status(board: CrossbarBoard, endpoint: Endpoint, operation: int, uptime_ms: 
         rejected_frames=sum(endpoint.counters.rejected.values()),
         limits_crc32=board.limits.crc32,
         uptime_ms=uptime_ms,
+        stops=board.stops,
     )

@@ -2,6 +2,7 @@
 
 Rule 1: work is lazy in time: whatever is due by now is done whenever somebody comes by, a bounded part at a time.
 Rule 2: what is stopped in the middle ends there: the rest of a list is refused, what had not begun is never begun.
+Rule 3: nothing goes on for a host that is gone: whatever runs, in whatever state, ends when its owner has been silent for too long.
 """
 
 from collections import deque
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firmware_protocol import messages
-from firmware_protocol.codes import OperationState, SafeReason, Status
+from firmware_protocol.codes import OperationState, Status
 from firmware_protocol.events import Execute
 from firmware_protocol.framing import Frame
 from firmware_protocol.rules import refusal, rule_for
@@ -87,33 +88,48 @@ class BoardWork:
         """Do what is due. heard_ns: when the session's owner was last heard."""
         self.behind = False
         for _ in range(self._most_steps):
-            if not self._step(now_ns, heard_ns):
+            if not self._step(self._until_ns(now_ns, heard_ns)):
                 break
         else:
             self.behind = True
         silent_ns = self._silent_ns(heard_ns)
-        if silent_ns is not None and now_ns >= silent_ns and self._command is None and not self._queue:
-            self.end_operation(OperationState.DEAD_MAN)
-            self._board.isolate(SafeReason.DEAD_MAN)
+        if silent_ns is not None and now_ns >= silent_ns:
+            self._dead_man(silent_ns)
 
     def due_ns(self, now_ns: int, heard_ns: int) -> int | None:
         """When something that can be heard is due next; now_ns where work is left over."""
         if self.behind and not self.idle:
             return now_ns
         if self._command is not None:
-            return self._command[1].end_ns
-        if self.running is None:
+            due_ns = self._command[1].end_ns
+        elif self.running is not None:
+            due_ns = self.running.operation.due_ns()
+        else:
             return None
-        dues = (self.running.operation.due_ns(), self._silent_ns(heard_ns))
-        return min((due_ns for due_ns in dues if due_ns is not None), default=None)
+        silent_ns = self._silent_ns(heard_ns)
+        return min((each for each in (due_ns, silent_ns) if each is not None), default=None)
 
     def _silent_ns(self, heard_ns: int) -> int | None:
-        """When the dead man strikes. The time of a command counts as heard, that of a long operation does not."""
-        if not self._board.dead_man_armed:
+        """When the dead man strikes; None while there is nothing that he must end."""
+        if not self._board.dead_man_armed and self._command is None and self.running is None:
             return None
-        return max(heard_ns, self._free_ns) + self._board.limits.dead_man_ms * MILLISECOND_NS
+        return heard_ns + self._board.limits.dead_man_ms * MILLISECOND_NS
 
-    def _step(self, now_ns: int, heard_ns: int) -> bool:
+    def _until_ns(self, now_ns: int, heard_ns: int) -> int:
+        """What is due by then is done: nothing that comes after the dead man."""
+        silent_ns = self._silent_ns(heard_ns)
+        return now_ns if silent_ns is None else min(now_ns, silent_ns)
+
+    def _dead_man(self, now_ns: int) -> None:
+        """The owner is silent: isolated, nothing goes on, and what waits is refused without being begun."""
+        self.end_operation(OperationState.DEAD_MAN)
+        self._board.let_go()
+        state = messages.Refusal(self._board.state).encode()
+        self._cut(Status.REFUSED_CONFIG, now_ns, state)
+        while self._queue:
+            self._speaker.answer(self._queue.popleft(), Status.REFUSED_CONFIG, state)
+
+    def _step(self, now_ns: int) -> bool:
         """One piece of work due by now_ns; False when there is none."""
         if self._command is not None:
             return self._step_command(*self._command, now_ns)
@@ -122,8 +138,7 @@ class BoardWork:
             return True
         if self.running is None:
             return False
-        silent_ns = self._silent_ns(heard_ns)
-        state = self.running.operation.step(now_ns if silent_ns is None else min(now_ns, silent_ns))
+        state = self.running.operation.step(now_ns)
         if state is not None and state is not OperationState.RUNNING:
             self.end_operation(state)
         return state is not None
@@ -214,12 +229,13 @@ class BoardWork:
         self._cut(Status.REFUSED_BAD_SESSION, now_ns)
         return self.end_operation(OperationState.ABORTED)
 
-    def _cut(self, status: Status, now_ns: int) -> None:
+    def _cut(self, status: Status, now_ns: int, payload: bytes = b"") -> None:
+        """status, payload: answer to what has then done nothing."""
         if self._command is None:
             return
         (asked, command), self._command, self._free_ns = self._command, None, now_ns
         answer = command.cut()
         if answer is None:
-            self._speaker.answer(asked, status, b"")
+            self._speaker.answer(asked, status, payload)
         else:
             self._speaker.answer(asked, Status.OK, answer.encode())

@@ -14,10 +14,11 @@ from simulator.instruments.refused import BoardRefused
 from simulator.world import World
 
 MAX_AVERAGES = 4096
+STOPS_MODULUS = 1 << 16
 
 
 class CrossbarBoard:
-    """state, route, device, safe_reason: what STATUS reports. lines: switches and converter. calibration outlives the board."""
+    """state, route, device, safe_reason, stops: what STATUS reports. lines: switches and converter. calibration outlives the board."""
 
     def __init__(self, world: World, limits: Limits, pulses: PulseLog, calibration: Calibration) -> None:
         self.geometry = world.geometry
@@ -25,12 +26,13 @@ class CrossbarBoard:
         self.pulses = pulses
         self.calibration = calibration
         self.lines = CrossbarLines(world, calibration)
+        self.stops = 0
         self.isolate(SafeReason.BOOT)
 
     # --- states
     @property
     def dead_man_armed(self) -> bool:
-        """Whether silence of the owner must isolate everything."""
+        """Whether silence of the owner must isolate everything, also when nothing runs."""
         return self.state in (DeviceState.SELECTED, DeviceState.ARMED)
 
     def connect(self, route: Route, device: int | None) -> None:
@@ -44,9 +46,15 @@ class CrossbarBoard:
         self.safe_reason = reason
 
     def stop(self) -> None:
-        """Emergency stop: isolated and latched."""
+        """Emergency stop: isolated and latched. Counted also while latched: who clears must have seen the last one."""
+        self.stops = (self.stops + 1) % STOPS_MODULUS
         self.isolate(SafeReason.ESTOP)
         self.state = DeviceState.ESTOPPED
+
+    def let_go(self) -> None:
+        """The owner is silent. A stop stays latched."""
+        if self.state is not DeviceState.ESTOPPED:
+            self.isolate(SafeReason.DEAD_MAN)
 
     def disarm(self) -> None:
         if self.state is not DeviceState.ESTOPPED:
@@ -56,6 +64,8 @@ class CrossbarBoard:
     def clear_fault(self, request: messages.ClearFault) -> messages.Message:
         if request.reason != self.safe_reason:
             raise BoardRefused(Status.REFUSED_CONFIG, request.reason, self.safe_reason)
+        if request.stops != self.stops:
+            raise BoardRefused(Status.REFUSED_CONFIG, request.stops, self.stops)
         self.isolate(SafeReason.HOST)
         return messages.Empty()
 
@@ -67,7 +77,7 @@ class CrossbarBoard:
         return messages.LimitsResponse(self.limits.encode())
 
     def query_pulse(self, request: messages.QueryPulse) -> messages.Message:
-        return messages.QueryPulseResponse(request.pulse_id, self.pulses.outcome(request.pulse_id))
+        return messages.QueryPulseResponse(request.pulse_id, *self.pulses.fate(request.pulse_id))
 
     def counters(self, request: messages.Counters) -> messages.Message:
         self.check_kernels(request.kernel, 1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from firmware_protocol import messages
-from firmware_protocol.codes import PulseOutcome, Status
+from firmware_protocol.codes import CODE_MASKED, PulseOutcome, Status
 from firmware_protocol.messages import Request
 from tests.support.device_end import DeviceEnd
 from tests.support.device_host import MS, DeviceHost, S, program, tight, u16
@@ -285,3 +285,47 @@ def test_a_verified_write_sets_its_ids_aside_before_the_first_pulse(end: DeviceE
     assert end.pulses() == []
     end.restart(host.now_ns)
     assert host.again().last_pulse_id == 22
+
+
+# --- whose they are
+
+
+def test_two_sessions_that_used_neighbouring_ids_are_told_apart(end: DeviceEnd, host: DeviceHost) -> None:
+    first = host.endpoint.session
+    host.arm()
+    host.ask(program(1, 0, 1, 2))
+    second = DeviceHost(end, 0x2222, beside=host)
+    second.hello()
+    second.arm()
+    assert second.refused(program(3, 7)) == (Status.REFUSED_PULSE_ID, 3, 3)
+    second.ask(program(4, 3))
+    second.ask(outer(6, ONE))
+    assert [second.fate_and_owner(n) for n in range(8)] == [
+        (LOST, 0), (EXECUTED, first), (EXECUTED, first), (EXECUTED, first), (EXECUTED, 0x2222), (NEVER_SEEN, 0), (EXECUTED, 0x2222),
+        (NEVER_SEEN, 0),
+    ]  # fmt: skip
+    assert [second.fate_and_owner(n)[1] for n in (3, 4)] == [first, 0x2222], "whoever asks"
+    end.restart(host.now_ns)
+    host.again(0x3333)
+    assert [host.fate_and_owner(n) for n in (3, 4, 6, 7)] == [(LOST, 0)] * 3 + [(NEVER_SEEN, 0)]
+
+
+def test_ids_of_a_running_command_are_its_sessions_also_those_that_it_has_not_come_to(end: DeviceEnd, host: DeviceHost) -> None:
+    first = host.endpoint.session
+    host.arm()
+    host.send(program(1, *range(10), ns=1_000_000))
+    host.advance(3 * MS)
+    running = [host.fate_and_owner(n) for n in (1, 10, 11)]
+    assert running == [(EXECUTED, first), (NEVER_SEEN, first), (NEVER_SEEN, 0)]
+    second = DeviceHost(end, 0x2222, beside=host)
+    second.hello()
+    assert [second.fate_and_owner(n) for n in (1, 10, 11)] == [(EXECUTED, first), (REFUSED, first), (NEVER_SEEN, 0)]
+
+
+def test_ids_that_a_verified_write_set_aside_are_its_sessions(host: DeviceHost) -> None:
+    first = host.endpoint.session
+    host.arm()
+    targets = u16(60_000, *[CODE_MASKED] * 19)
+    ticket = host.send(messages.WriteVerify(0, 3, 1, 100_000, 5, 100_000, -100_000, 100, 10, 20, targets))
+    host.ask(messages.Abort(ticket.seq))
+    assert [host.fate_and_owner(n) for n in (4, 5, 7, 8)] == [(NEVER_SEEN, 0), (REFUSED, first), (REFUSED, first), (NEVER_SEEN, 0)]

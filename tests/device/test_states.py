@@ -23,7 +23,7 @@ VALID: dict[Opcode, Callable[[DeviceHost], Request]] = {
     Opcode.SET_LIMITS: lambda host: tight(),
     Opcode.ABORT: lambda host: messages.Abort(1),
     Opcode.DISARM: lambda host: messages.Disarm(),
-    Opcode.CLEAR_FAULT: lambda host: messages.ClearFault(host.status().safe_reason),
+    Opcode.CLEAR_FAULT: lambda host: messages.ClearFault(host.status().safe_reason, host.status().stops),
     Opcode.SELECT: lambda host: messages.Select(Route.JUNCTION, 3),
     Opcode.READ_BLOCK: lambda host: messages.ReadBlock(0, 1, 100_000),
     Opcode.PROGRAM: lambda host: program(host.status().last_pulse_id + 1, 2, 1),
@@ -179,9 +179,51 @@ def test_an_emergency_stop_latches_until_its_reason_is_quoted(end: DeviceEnd, ho
     assert end.isolated
     host.ask(messages.Disarm())
     assert host.status().state == DeviceState.ESTOPPED
-    assert host.refused(messages.ClearFault(SafeReason.DEAD_MAN)) == (Status.REFUSED_CONFIG, SafeReason.DEAD_MAN, SafeReason.ESTOP)
-    host.ask(messages.ClearFault(SafeReason.ESTOP))
+    assert host.refused(messages.ClearFault(SafeReason.DEAD_MAN, 1)) == (Status.REFUSED_CONFIG, SafeReason.DEAD_MAN, SafeReason.ESTOP)
+    assert host.refused(messages.ClearFault(SafeReason.DEAD_MAN, 9)) == (Status.REFUSED_CONFIG, SafeReason.DEAD_MAN, SafeReason.ESTOP)
+    host.ask(messages.ClearFault(SafeReason.ESTOP, 1))
     assert (host.status().state, host.status().safe_reason) == (DeviceState.SAFE, SafeReason.HOST)
+
+
+def test_a_stop_that_came_after_the_status_is_not_cleared_with_the_one_before_it(end: DeviceEnd, host: DeviceHost) -> None:
+    onlooker = DeviceHost(end, 0x7777, beside=host)
+    host.ask(messages.EmergencyStop())
+    read = host.status()
+    onlooker.raw(b"\0" * 16)
+    assert host.refused(messages.ClearFault(read.safe_reason, read.stops)) == (Status.REFUSED_CONFIG, read.stops, read.stops + 1)
+    assert host.status().state == DeviceState.ESTOPPED
+    again = host.status()
+    host.ask(messages.ClearFault(again.safe_reason, again.stops))
+    assert host.status().state == DeviceState.SAFE
+
+
+def test_every_stop_is_counted_also_while_stopped_until_the_device_restarts(end: DeviceEnd, host: DeviceHost) -> None:
+    assert host.status().stops == 0
+    for counted in (1, 2):
+        host.ask(messages.EmergencyStop())
+        assert host.status().stops == counted
+    host.raw(b"\x05\0" + b"\0" * 16)
+    assert host.status().stops == 3
+    host.ask(messages.Disarm())
+    host.ask(messages.ClearFault(SafeReason.ESTOP, 3))
+    assert host.refused(messages.ClearFault(SafeReason.ESTOP, 3))[0] is Status.REFUSED_CONFIG
+    assert host.status().stops == 3, "what was cleared has been all the same"
+    host.ask(messages.EmergencyStop())
+    assert host.status().stops == 4
+    end.restart(host.now_ns)
+    host.again(0x4444)
+    assert host.status().stops == 0
+
+
+def test_the_count_of_stops_begins_again_after_the_last_number(host: DeviceHost) -> None:
+    wire = host.frame(messages.EmergencyStop(), 1).encode()
+    for _ in range(256):
+        host.end.feed(wire * 256, host.now_ns)
+        while host.end.take(host.now_ns):
+            pass
+    assert host.status().stops == 0
+    host.ask(messages.EmergencyStop())
+    assert host.status().stops == 1
 
 
 def test_a_new_session_and_a_restart_meet_the_latch_differently(end: DeviceEnd, host: DeviceHost) -> None:

@@ -1,16 +1,19 @@
 """The link's thread, with the controller at the other end of memory and the time in the test's hands."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from drivers.board_link import KEEP_ALIVE_S, OWNER_PATIENCE_S, BoardLink, SessionTaken
+from drivers.board_asked import Asked
+from drivers.board_link import BoardLink, SessionTaken
+from drivers.board_owner import KEEP_ALIVE_S, OWNER_PATIENCE_S
 from drivers.errors import LinkLost, LinkTimeout, NotSent, Refused
 from firmware_protocol import messages
 from firmware_protocol.codes import DeviceState, Opcode, Route, SafeReason
 from firmware_protocol.events import Role
-from firmware_protocol.framing import Frame, Kind
+from firmware_protocol.framing import STOP_ZEROS, Deframer, Frame, Kind
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.questions import Timing
 from firmware_protocol.session import Endpoint
@@ -24,7 +27,7 @@ S = 1_000_000_000
 
 
 class Wire:
-    """A byte link that ends in a simulated controller. deaf: what is sent is lost. time is `now_ns`, the test's."""
+    """A byte link that ends in a simulated controller. deaf: what is sent is lost. said: opcodes sent. time is `now_ns`, the test's."""
 
     address = "memory"
     low_latency: bool | None = None
@@ -33,6 +36,7 @@ class Wire:
         self.now_ns = 0
         self.controller = Controller(World(Wafer(1, PRESETS["clean"], ((0, 0),), Geometry(2, 4, 5))), boot_id=3, wall_ns=lambda busy_ns: 0)
         self.deaf = False
+        self.said: list[int] = []
         self.shared = False
         self.reads = 0
         self.closed = False
@@ -49,6 +53,7 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         with self._lock:
+            self.said += [found.opcode for found in Deframer().feed(b"\0" + data) if isinstance(found, Frame)]
             if not self.deaf:
                 self._port.feed(data, self.now_ns)
                 self._collect()
@@ -120,6 +125,31 @@ def test_without_a_path_nothing_is_said(wire: Wire, link: BoardLink) -> None:
     assert link.counts().sent == sent
 
 
+def test_whoever_waits_for_a_long_command_is_spoken_for_whatever_the_state_and_however_full_the_window(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    link.submit([messages.Echo(b"")] * 20, device_s=60.0)
+    assert wire.said.count(Opcode.ECHO) == 8
+    for _ in range(3):
+        wire.advance_to(wire.now_ns + 2 * S, link)
+        link.beat()  # As waiting does.
+    assert wire.said.count(Opcode.KEEPALIVE) >= 9
+    wire.advance_to(wire.now_ns + round(OWNER_PATIENCE_S * S), link)
+    before = wire.said.count(Opcode.KEEPALIVE)
+    wire.advance_to(wire.now_ns + 3 * S, link)
+    assert wire.said.count(Opcode.KEEPALIVE) == before, "nobody waits any more"
+
+
+def test_a_long_order_that_was_lost_is_sent_again_although_keep_alives_are_answered(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    asked = link.submit([messages.Echo(b"x")], device_s=1.0)
+    wire.deaf = False
+    for _ in range(3):
+        wire.advance_to(wire.now_ns + S, link)
+        link.beat()
+    assert [frame.payload for frame in asked.result()] == [b"x"]
+    assert Opcode.KEEPALIVE in wire.said
+
+
 def test_a_closed_link_says_nothing_more(wire: Wire, link: BoardLink) -> None:
     link.ask(messages.Select(Route.JUNCTION, 3))
     link.keep_alive(True)
@@ -175,6 +205,114 @@ def test_a_line_that_is_lost_says_what_was_never_sent(wire: Wire, link: BoardLin
     assert (asked.sent, len(asked.errors)) == (8, 20)
     with pytest.raises(LinkLost, match="closed"):
         link.wait(asked)
+
+
+class Interrupted(Asked):
+    """Whoever waits for it presses Ctrl-C."""
+
+    def wait(self, timeout_s: float) -> bool:
+        raise KeyboardInterrupt
+
+
+def fill_the_window(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    link.submit([messages.Echo(b"")] * 8, device_s=60.0)
+
+
+def test_an_order_that_found_no_room_in_its_time_is_never_sent(wire: Wire, link: BoardLink) -> None:
+    fill_the_window(wire, link)
+    with pytest.raises(NotSent, match=r"no room for it within 0\.1 s; nothing happened"):
+        link.ask(messages.Select(Route.JUNCTION, 3), timeout_s=0.1)
+    wire.deaf = False
+    wire.now_ns += 61 * S
+    until(lambda: link.down or wire.said.count(Opcode.ECHO) > 8)
+    assert Opcode.SELECT not in wire.said
+
+
+def test_an_order_whose_caller_was_interrupted_before_it_was_sent_never_is(wire: Wire, link: BoardLink) -> None:
+    fill_the_window(wire, link)
+    asked = Interrupted([messages.Arm(0)])
+    with pytest.raises(KeyboardInterrupt):
+        link.wait_for(asked)
+    assert (asked.sent, type(asked.errors[0])) == (0, NotSent)
+    assert not link.down, "nothing of it is under way"
+
+
+def test_an_order_whose_caller_was_interrupted_after_it_was_sent_ends_the_link(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    asked = Interrupted([messages.Echo(b"")] * 7 + [messages.Arm(0)] * 3)
+    with pytest.raises(KeyboardInterrupt):
+        link.wait_for(asked)
+    assert link.down, "or it would be sent again after its caller has gone on"
+    assert [type(asked.errors[place]) for place in (0, 7, 8, 9)] == [LinkTimeout, LinkTimeout, NotSent, NotSent]
+
+
+def test_a_question_whose_caller_was_interrupted_ends_nothing(wire: Wire, link: BoardLink) -> None:
+    wire.deaf = True
+    with pytest.raises(KeyboardInterrupt):
+        link.wait_for(Interrupted([messages.GetStatus()]))
+    wire.deaf = False
+    assert link.ask(messages.Echo(b"x")).payload == b"x"
+
+
+class StuckWire(Wire):
+    """Takes no bytes once it is stuck: each write waits for WAIT_S, or until what waits is dropped."""
+
+    WAIT_S = 0.3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stuck = False
+        self.waited = 0
+        self.stopped_by: bytes | None = None
+        self._dropped = threading.Event()
+
+    def write(self, data: bytes) -> None:
+        if bytes(STOP_ZEROS) in data:
+            self.stopped_by = data
+        elif self.stuck:
+            self.waited += 1
+            self._dropped.clear()
+            if not self._dropped.wait(self.WAIT_S):
+                raise LinkTimeout("memory: the controller takes no more bytes")
+            return
+        super().write(data)
+
+    def discard_output(self) -> None:
+        self._dropped.set()
+
+
+@pytest.fixture
+def stuck() -> Iterator[tuple[StuckWire, BoardLink]]:
+    """A link that is sending its window again to a board that takes nothing."""
+    wire = StuckWire()
+    link = BoardLink(wire, Endpoint(Role.HOST, session=77), timeout_s=5.0)
+    link.ask(messages.Hello())
+    wire.deaf = True
+    link.submit([messages.Echo(bytes(450))] * 8)
+    wire.stuck = True
+    until(lambda: wire.waited > 0)
+    yield wire, link
+    link.close()
+
+
+def test_an_emergency_stop_waits_behind_no_window_that_is_sent_again(stuck: tuple[StuckWire, BoardLink]) -> None:
+    wire, link = stuck
+    wire.deaf = False
+    start_s = time.monotonic()
+    link.wait(link.emergency_stop())
+    assert time.monotonic() - start_s < wire.WAIT_S
+    assert wire.controller.state is DeviceState.ESTOPPED
+    assert wire.waited <= 2, "the write in progress ended, and at most one more began"
+
+
+def test_a_board_that_takes_nothing_holds_the_link_for_one_write(stuck: tuple[StuckWire, BoardLink]) -> None:
+    wire, link = stuck
+    start_s = time.monotonic()
+    link.drop_unsent("to see how long the lock is held")
+    assert time.monotonic() - start_s < 2 * wire.WAIT_S
+    until(lambda: link.down)
+    assert wire.waited == 1
 
 
 def foreign_answer(opcode: Opcode, session: int) -> bytes:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from drivers.board_link import SessionTaken
-from drivers.board_talk import ask
+from drivers.board_talk import Denied, ask
 from drivers.crossbar import Crossbar, inspect_crossbar, open_crossbar, open_crossbar_for_safety, read_status
+from drivers.crossbar_units import to_vmm_inputs
 from drivers.errors import ConnectFailed, EmergencyStopped, LinkLost, OutcomeUnknown, OverLimit, Refused, WrongInstrument
 from firmware_protocol import messages
-from firmware_protocol.codes import DeviceState, Opcode, Route
+from firmware_protocol.codes import DeviceState, Opcode, Route, Status
 from firmware_protocol.framing import Deframer, Frame
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits
@@ -191,6 +192,68 @@ def test_a_saturated_converter_gives_no_number() -> None:
         assert np.isfinite(amps[1]).all()
 
 
+def test_inputs_that_the_link_cannot_carry_are_refused_not_turned_over() -> None:
+    """On a board whose read limit is above what 16 bits of 10 uV can say."""
+    assert to_vmm_inputs(np.array([0.327, -0.327]), 500_000).tolist() == [32_700, -32_700]
+    for volts in (0.5, -0.5, 1e15, 1e305):
+        with pytest.raises(OverLimit, match="input_volts"):
+            to_vmm_inputs(np.array([0.1, volts]), 500_000)
+
+
+# --- integers
+
+
+@pytest.mark.parametrize("wrong", [0.5, "1", None, np.float64(1.0)])
+def test_what_is_no_integer_addresses_no_junction(crossbar: Crossbar, wrong: int) -> None:
+    one = np.zeros((1, SMALL.rows))
+    for ask_for in (
+        lambda: crossbar.pulse(wrong, ALL, 0.1, 1e-7),
+        lambda: crossbar.read_kernel(wrong, 0.1),
+        lambda: crossbar.read_kernel(0, 0.1, wrong),
+        lambda: crossbar.vmm(wrong, one),
+        lambda: crossbar.select_junction(0, wrong, 0),
+        lambda: crossbar.select_junction(0, 0, wrong),
+        lambda: crossbar.read_junctions([(0, 0, 0), (wrong, 0, 0)], 0.1),
+        lambda: crossbar.wear(wrong),
+    ):
+        with pytest.raises(Refused, match="an integer is needed"):
+            ask_for()
+    assert crossbar.status().pulses == 0
+
+
+def test_a_mask_of_numbers_is_refused(crossbar: Crossbar) -> None:
+    with pytest.raises(Refused, match="bool"):
+        crossbar.pulse(0, np.full(ALL.shape, 2), 0.1, 1e-7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("volts", [0.0, 1e-7, -4e-7])
+def test_a_pulse_that_rounds_to_nothing_is_refused(crossbar: Crossbar, volts: float) -> None:
+    with pytest.raises(Refused, match="no pulse at all"):
+        crossbar.pulse(0, ALL, volts, 1e-7)
+
+
+def test_a_voltage_beyond_all_numbers_is_refused(crossbar: Crossbar) -> None:
+    with pytest.raises(OverLimit, match=r"1e\+305 V"):
+        crossbar.pulse(0, ALL, 1e305, 1e-7)
+
+
+@pytest.mark.parametrize(
+    ("counts", "what"),
+    [
+        (np.array([np.nan, 1, 0, 0]), "integers"),
+        (np.array([1.0, 1, 0, 0]), "integers"),
+        (np.array([True, True, False, False]), "integers"),
+        (np.array([np.iinfo(np.int64).min, 1, 0, 0]), "at most 127"),
+        (np.array([np.iinfo(np.uint64).max, 1, 0, 0], np.uint64), "at most 127"),
+        (np.array([-128, 1, 0, 0], np.int8), "at most 127"),
+    ],
+)
+def test_counts_of_an_outer_product_that_are_no_small_integers_are_refused(crossbar: Crossbar, counts: np.ndarray, what: str) -> None:
+    with pytest.raises(Refused, match=what):
+        crossbar.outer_product(0, counts, np.array([1, 1, 0, 0, 0]), 0.1, 1e-7)
+    assert crossbar.status().pulses == 0
+
+
 # --- pulses
 
 
@@ -286,6 +349,14 @@ def test_a_controller_that_the_dead_man_disarmed_is_not_armed_again_unasked(lab:
         assert crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7).sum() == 1, "whoever knows and goes on arms as for the first pulse"
 
 
+def test_a_command_that_the_dead_man_overtook_in_the_queue_says_so(lab: SimulatedLab, crossbar: Crossbar) -> None:
+    crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7)
+    lab.crossbar.tick(10**18)
+    refused = Denied("PROGRAM refused", Status.REFUSED_CONFIG, messages.Refusal(DeviceState.SAFE))
+    assert "the controller disarmed itself: DEAD_MAN" in str(crossbar._pulser.denied(refused))
+    assert crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7).sum() == 1, "whoever knows and goes on arms anew"
+
+
 def another_host(lab: SimulatedLab, ends_armed: bool = True) -> Crossbar:
     """Opens a session of its own, and pulses."""
     other = open_crossbar(address(lab), BAUD, CountedPulseIds())
@@ -299,9 +370,9 @@ def test_a_session_that_another_host_took_is_not_taken_back_to_ask_after_pulses(
     with opened(address(lab), ids) as crossbar:
         crossbar.pulse(0, ONE_JUNCTION, 0.1, 1e-7)
         with closing(another_host(lab)) as other:
-            with pytest.raises(OutcomeUnknown, match="another host opened a session"):
+            with pytest.raises(SessionTaken, match="another host opened a session"):
                 crossbar.pulse(0, ALL, 0.1, 1e-7)
-            assert ids.settled[-1] == (2, ("unknown",) * 20)
+            assert ids.settled[-1] == (2, ("refused",) * 20), "the board said so, asked without a session"
             assert other.status().state == "ARMED"
             assert other.pulse(0, ONE_JUNCTION, 0.1, 1e-7).sum() == 1, "its session is still its own"
             with pytest.raises(SessionTaken, match="open it again"):
@@ -318,11 +389,13 @@ def test_isolating_takes_a_stolen_session_for_that_alone(lab: SimulatedLab, cros
         assert lab.world.selected == (Route.NONE, None)
 
 
-def test_a_long_mask_goes_on_over_a_line_that_came_back(lab: SimulatedLab) -> None:
+def test_a_long_mask_stops_where_its_line_was_lost_and_says_how_far_it_came(lab: SimulatedLab) -> None:
     with crossbar_losing(lab, "to_host", CountedPulseIds(), Relay.cut) as crossbar:
         crossbar.tighten_limits(Limits(pulses_per_command=8))
-        assert crossbar.pulse(0, ALL, 0.1, 1e-7).all()
-        assert crossbar.status().pulses == 20
+        executed = crossbar.pulse(0, ALL, 0.1, 1e-7)
+        assert np.flatnonzero(executed).tolist() == list(range(8)), "nobody arms again unasked after a lost line"
+        assert (crossbar.status().pulses, crossbar.status().state) == (8, "SAFE")
+        assert crossbar.pulse(0, ~executed, 0.1, 1e-7).sum() == 12, "the next call does"
 
 
 def test_without_a_durable_id_nothing_is_sent(lab: SimulatedLab) -> None:

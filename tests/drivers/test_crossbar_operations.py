@@ -363,6 +363,69 @@ def test_an_emergency_stop_during_a_verified_write_leaves_every_id_settled() -> 
         assert board.world.selected == (Route.NONE, None)
 
 
+class Enough(Refused):
+    """As an emergency stop is one: nothing happened, for whoever does not know what raised it."""
+
+
+@pytest.mark.parametrize(("averages", "pulsing"), [(400, False), (40, True)], ids=["in a long reading", "between pulses"])
+def test_who_waits_for_a_verified_write_is_asked_twice_a_second_and_can_end_it_at_once(averages: int, pulsing: bool) -> None:
+    with slow_board(Geometry(1, 25, 25)) as (_, crossbar):
+        begun_s, asked_s = time.monotonic(), [0.0]
+
+        def checkpoint() -> None:
+            asked_s.append(time.monotonic() - begun_s)
+            if asked_s[-1] > 0.8:
+                raise Enough
+
+        # A reading takes 2.5 s, or 0.25 s; all of it would take minutes.
+        impossible = WriteVerifySettings(0.1, 0.2, -0.2, 1e-4, 1e-7, 1e-7, max_pulses=200, averages=averages)
+        with pytest.raises(Enough):
+            crossbar.write_verify(0, np.full((25, 25), 3 * P_AMPS), impossible, checkpoint)
+        ended_s = time.monotonic() - begun_s
+        assert np.diff([*asked_s, ended_s]).max() < 0.8
+        assert ended_s < 2.0
+        assert crossbar._status().operation == 0
+        ids = crossbar._ids
+        assert isinstance(ids, CountedPulseIds)
+        outcomes = ids.settled[-1][1]
+        assert "unknown" not in outcomes
+        assert (outcomes.count("executed") > 0) == pulsing
+        assert outcomes.count("executed") == crossbar.status().pulses
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_verified_write_given_up_on_a_line_that_is_cut_is_settled_over_another_session(lab: SimulatedLab, restarts: bool) -> None:
+    ids = CountedPulseIds()
+    with over_a_line(lab, ids) as (line, crossbar):
+        wanted = targets(crossbar)
+        before = crossbar.status().pulses
+
+        def checkpoint() -> None:
+            if restarts:
+                lab.crossbar.reboot(61_000, time.monotonic_ns())
+            line.cut()
+            raise Enough
+
+        with pytest.raises(Enough):
+            crossbar.write_verify(0, wanted, SETTINGS, checkpoint)
+        outcomes = ids.settled[-1][1]
+        if restarts:
+            assert set(outcomes) == {"unknown"}
+        else:
+            assert "unknown" not in outcomes
+            assert outcomes.count("executed") == crossbar.status().pulses - before
+
+
+def test_a_target_may_lie_where_the_converter_ends(crossbar: Crossbar) -> None:
+    least, most = crossbar.converter_amps()
+    wanted = np.full(ALL.shape, most)
+    wanted[0] = least
+    everywhere = replace(SETTINGS, tolerance_in_amps=most - least, tolerance_out_amps=most - least)
+    assert crossbar.write_verify(0, wanted, everywhere).in_tolerance.all()
+    with pytest.raises(OverLimit):
+        crossbar.write_verify(0, np.full(ALL.shape, most + 1e-7), everywhere)
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -442,7 +505,7 @@ def test_a_board_that_restarted_knows_no_old_pulse_but_which_never_came(lab: Sim
 
 def test_whoever_waits_for_a_long_operation_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     """The board isolates after 1 s of silence, an owner who asks nothing is given up after 0.6 s; the writing takes 2 s."""
-    monkeypatch.setattr("drivers.board_link.OWNER_PATIENCE_S", 0.6)
+    monkeypatch.setattr("drivers.board_owner.OWNER_PATIENCE_S", 0.6)
     with slow_board(Geometry(1, 25, 25)) as (board, crossbar):
         crossbar.tighten_limits(Limits(dead_man_ms=1000))
         impossible = WriteVerifySettings(0.1, 0.2, -0.2, 1e-4, 1e-7, 1e-7, max_pulses=25)

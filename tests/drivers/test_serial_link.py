@@ -1,7 +1,9 @@
 """Bytes over devices, pseudo-terminals and sockets: in bulk, with deadlines, one user at a time."""
 
 import errno
+import fcntl
 import os
+import resource
 import socket
 import threading
 import time
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import pytest
 import serial
+from filelock import FileLock
 from serial.urlhandler.protocol_loop import Serial as LoopPort
 
 from drivers.errors import ConnectFailed, LinkLost, LinkTimeout
-from drivers.links.locks import lock_path
+from drivers.links.locks import lock_path, locks_of_safety
 from drivers.links.serial import WRITE_TIMEOUT_S, DeviceLink, SocketLink, open_byte_link
 from tests.support.scripted_server import closed_port
 
@@ -83,6 +86,41 @@ def test_a_port_without_a_descriptor_is_read_through_pyserial() -> None:
         assert link.read(0.02) == b""
         link.write(b"abc")
         assert read_all(link, 3) == b"abc"
+
+
+def test_a_port_with_descriptor_0_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FirstPort(LoopPort):
+        """As in a process whose standard input is closed."""
+
+        fd = 0
+
+        def fileno(self) -> int:
+            return 0
+
+    written: list[tuple[int, bytes]] = []
+
+    def write(descriptor: int, data: memoryview) -> int:
+        written.append((descriptor, bytes(data)))
+        return len(data)
+
+    monkeypatch.setattr("drivers.links.serial.os.write", write)
+    DeviceLink("loop://", FirstPort("loop://", timeout=0.02)).write(b"abc")
+    assert written == [(0, b"abc")]
+
+
+def test_a_socket_beyond_the_first_1024_descriptors_works(pair: tuple[socket.socket, SocketLink]) -> None:
+    peer, near = pair
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    try:
+        high = socket.socket(fileno=fcntl.fcntl(near._socket, fcntl.F_DUPFD_CLOEXEC, 1100))
+        with closing(SocketLink("socket://high", high)) as link:
+            peer.sendall(b"abc")
+            assert read_all(link, 3) == b"abc"
+            with pytest.raises(LinkTimeout, match="takes no more bytes"):
+                link.write(bytes(50_000_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_nothing_to_read_is_no_error(pair: tuple[socket.socket, SocketLink], pty: tuple[int, str]) -> None:
@@ -236,3 +274,12 @@ def test_two_safety_paths_do_not_wait_for_each_other(pty: tuple[int, str]) -> No
     with closing(open_byte_link(pty[1], BAUD, force=True)), closing(open_byte_link(pty[1], BAUD, force=True)) as second:
         second.write(bytes(16))
         assert os.read(pty[0], 100) == bytes(16)
+
+
+def test_whoever_looks_whether_safety_is_at_work_does_not_keep_it_from_saying_so(pty: tuple[int, str]) -> None:
+    look = FileLock(lock_path(pty[1], "-safety"), thread_local=False)
+    look.acquire()
+    threading.Timer(0.005, look.release).start()
+    held = locks_of_safety(pty[1])
+    assert len(held) == 1, "who opens the device next would not know"
+    held[0].release()

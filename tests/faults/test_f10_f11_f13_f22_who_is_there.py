@@ -1,9 +1,7 @@
 """Faults 10, 11, 13 and 22: another device, another firmware, another host, another name for the same device."""
 
 import time
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +13,9 @@ from drivers.errors import ConnectFailed, DriverError, LinkError, OutcomeUnknown
 from firmware_protocol import dictionary, messages
 from firmware_protocol.codes import Opcode, Status
 from firmware_protocol.framing import Frame, Kind
-from firmware_protocol.messages import REQUESTS
 from tests.support.device_end import ENDS
-from tests.support.relay import Relay, relay
+from tests.support.doctored import doctored, without
+from tests.support.relay import relay
 from tests.support.served_end import BAUD, Served, opened, served_end
 from tests.support.simulated_lab import CountedPulseIds
 from tests.support.tampering import changed, watching
@@ -61,33 +59,9 @@ def test_f10_a_wrong_baud_rate_fails_in_three_seconds_by_name_and_nothing_but_he
 # --- 11: older and newer firmware
 
 
-@contextmanager
-def doctored(served: Served, change: Callable[[dictionary.Dictionary], dictionary.Dictionary], minor: int | None = None) -> Iterator[Relay]:
-    """The end behind a relay that gives out a changed dictionary."""
-    with opened(served.address) as crossbar:
-        true = crossbar._greeting.dictionary
-    packed = dictionary.encode(change(true))
-
-    def answer(frame: Frame) -> Frame:
-        if frame.kind is not Kind.RESPONSE or frame.status != Status.OK:
-            return frame
-        if frame.opcode == Opcode.HELLO:
-            hello = replace(messages.HelloResponse.decode(frame.payload), dict_size=len(packed), dict_crc32=zlib.crc32(packed))
-            return frame._replace(payload=replace(hello, protocol_minor=hello.protocol_minor if minor is None else minor).encode())
-        if frame.opcode == Opcode.GET_DICT:
-            chunk = messages.DictChunk.decode(frame.payload)
-            part = packed[chunk.offset : chunk.offset + 1024]
-            return frame._replace(payload=messages.DictChunk(chunk.offset, part).encode())
-        return frame
-
-    with relay(served.address) as line:
-        line.to_host = changed(answer)
-        yield line
-
-
 @pytest.mark.parametrize("minor", [0, 1, 9])
 def test_f11_another_minor_version_works(served: Served, minor: int) -> None:
-    with doctored(served, lambda found: replace(found, protocol=(1, minor)), minor) as line, opened(line.address) as crossbar:
+    with doctored(served.address, lambda found: replace(found, protocol=(1, minor)), minor) as line, opened(line.address) as crossbar:
         assert crossbar.pulse(0, ONE, 0.1, 1e-7).sum() == 1
     assert len(served.given()) == 1
 
@@ -106,8 +80,7 @@ def test_f11_another_major_version_is_refused_naming_both(served: Served) -> Non
 
 @pytest.mark.parametrize("missing", [messages.ReadBlock, messages.Program])
 def test_f11_a_command_that_the_firmware_lacks_is_refused_by_name_and_never_sent(served: Served, missing: type[messages.Request]) -> None:
-    table = dictionary.message_table([request for request in REQUESTS if request is not missing])
-    with doctored(served, lambda found: replace(found, messages=table)) as line, opened(line.address) as crossbar:
+    with doctored(served.address, without(missing)) as line, opened(line.address) as crossbar:
         said: list[Frame] = []
         line.to_device = watching(said)
         with pytest.raises(Refused, match=f"no {missing.opcode.name}"):
@@ -120,7 +93,10 @@ def test_f11_a_command_that_the_firmware_lacks_is_refused_by_name_and_never_sent
 def test_f11_a_command_laid_out_otherwise_is_another_version_and_refused(served: Served) -> None:
     table = dictionary.message_table()
     table[Opcode.PROGRAM]["request"]["layout"] = "<IqI"
-    with doctored(served, lambda found: replace(found, messages=table)) as line, pytest.raises(WrongInstrument, match=r"PROGRAM|Program"):
+    with (
+        doctored(served.address, lambda found: replace(found, messages=table)) as line,
+        pytest.raises(WrongInstrument, match=r"PROGRAM|Program"),
+    ):
         open_crossbar(line.address, BAUD, CountedPulseIds())
 
 

@@ -104,15 +104,24 @@ def test_a_frame_that_comes_after_the_silence_finds_everything_isolated_already(
     assert world.selected == (Route.NONE, None)
 
 
-def test_a_command_that_takes_longer_than_the_dead_man_is_not_silence(controller: Controller, client: Client) -> None:
+def test_the_time_of_a_command_is_silence_all_the_same(controller: Controller, client: Client) -> None:
     client.arm()
+    asked_ns = client.now_ns
     client.ask(messages.ReadBlock(0, 4096, 100_000))
-    done_ms = client.busy_ns // MS
-    assert done_ms > 800
-    controller.tick((done_ms + 1499) * MS)
+    assert client.busy_ns > 800 * MS
+    controller.tick(asked_ns + 1499 * MS)
     assert controller.state is DeviceState.ARMED
-    controller.tick((done_ms + 1501) * MS)
+    controller.tick(asked_ns + 1501 * MS)
     assert controller.state is DeviceState.SAFE
+
+
+def test_a_command_in_work_is_due_at_its_end_or_when_its_owner_has_been_silent_for_too_long(controller: Controller, client: Client) -> None:
+    reading = messages.ReadList(4096, 100_000, bytes(2 * 10))
+    client.send(reading)
+    assert controller.next_ns(client.now_ns) == 10 * (25 + 4096 * 10) * 1000
+    client.send(*[reading] * 3)
+    client.run(1499 * MS)
+    assert controller.next_ns(client.now_ns) == Limits().dead_man_ms * MS
 
 
 def test_while_everything_is_isolated_silence_changes_nothing(controller: Controller, client: Client) -> None:
@@ -204,11 +213,13 @@ def test_an_emergency_stop_latches_until_its_reason_is_quoted(world: World, cont
         assert client.status_of(message) is Status.REFUSED_ESTOP
     client.ask(messages.Disarm())
     assert controller.state is DeviceState.ESTOPPED
-    assert client.refused(messages.ClearFault(SafeReason.DEAD_MAN)) == (
+    assert client.refused(messages.ClearFault(SafeReason.DEAD_MAN, 1)) == (
         Status.REFUSED_CONFIG,
         messages.Refusal(SafeReason.DEAD_MAN, SafeReason.ESTOP),
     )
-    client.ask(messages.ClearFault(SafeReason.ESTOP))
+    Client(controller, session=0).ask(messages.EmergencyStop())
+    assert client.refused(messages.ClearFault(SafeReason.ESTOP, 1)) == (Status.REFUSED_CONFIG, messages.Refusal(1, 2))
+    client.ask(messages.ClearFault(SafeReason.ESTOP, client.status().stops))
     assert controller.state is DeviceState.SAFE
 
 
@@ -316,9 +327,9 @@ def test_the_log_says_lost_rather_than_guess() -> None:
     for first in range(1, 2 * COMMANDS_KEPT + 1):
         record = log.begin(first, 1)
         log.given(record, 1)
-    assert log.outcome(1) is PulseOutcome.LOST
-    assert log.outcome(2 * COMMANDS_KEPT) is PulseOutcome.EXECUTED
-    assert PulseLog(last=100).outcome(50) is PulseOutcome.LOST, "after a restart"
+    assert log.fate(1)[0] is PulseOutcome.LOST
+    assert log.fate(2 * COMMANDS_KEPT)[0] is PulseOutcome.EXECUTED
+    assert PulseLog(last=100).fate(50) == (PulseOutcome.LOST, 0), "after a restart"
 
 
 # --- measuring and its time

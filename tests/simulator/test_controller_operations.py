@@ -81,7 +81,7 @@ def test_on_a_line_that_takes_nothing_at_most_two_blocks_wait(controller: Contro
     for _ in range(100):
         client.now_ns += KERNEL_NS
         controller.tick(client.now_ns)
-    assert controller.next_ns(client.now_ns) is None
+    assert controller.next_ns(client.now_ns) == Limits().dead_man_ms * MS, "nothing but the dead man"
     onlooker = Client(controller, 0, client.time)
     assert (onlooker.operation().done, onlooker.status().reads) == (2, 40)
     client.port.take(client.now_ns)  # The answer ACCEPTED.
@@ -165,7 +165,7 @@ def test_an_operation_out_of_range_is_refused_and_never_begun(
 def test_while_an_operation_runs_other_requests_are_busy_and_questions_are_not(client: Client) -> None:
     client.arm()
     client.send(READ_ALL)
-    for message in (messages.ReadBlock(0, 1, 1), program(1, 0), READ_ALL, messages.Arm(1), messages.ClearFault(0), messages.Select(0)):
+    for message in (messages.ReadBlock(0, 1, 1), program(1, 0), READ_ALL, messages.Arm(1), messages.ClearFault(0, 0), messages.Select(0)):
         assert client.refused(message) == (Status.BUSY, messages.Refusal(Opcode.READ_DIE, 3))
     assert client.status().operation == Opcode.READ_DIE
     assert client.ask(messages.Echo(b"x")) == messages.EchoResponse(b"x")

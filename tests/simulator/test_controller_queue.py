@@ -98,7 +98,7 @@ def test_anything_else_that_a_stop_interrupts_is_refused_and_has_done_nothing(
 
 
 def test_what_waits_behind_a_stopped_command_is_answered_by_the_rules_of_a_stopped_board(world: RecordingWorld, client: Client) -> None:
-    waiting = (ten(11), messages.ReadBlock(0, 1, 1), messages.KeepAlive(), messages.Disarm(), messages.ClearFault(SafeReason.ESTOP))
+    waiting = (ten(11), messages.ReadBlock(0, 1, 1), messages.Echo(b""), messages.Disarm(), messages.ClearFault(SafeReason.ESTOP, 1))
     tickets = client.send(ten(), *waiting, messages.EmergencyStop())
     client.run(client.now_ns + MS)
     statuses = [Status(client.answers[ticket].status) for ticket in tickets]
@@ -122,7 +122,7 @@ def test_a_stopped_outer_product_says_how_many_pulses_it_gave(world: RecordingWo
 
 def test_requests_behind_a_command_are_carried_out_in_order_each_in_its_time(world: RecordingWorld, client: Client) -> None:
     begun_ns = client.now_ns
-    tickets = client.send(ten(), messages.KeepAlive(), program(11, 39, ns=1000), messages.Disarm(), program(12, 38))
+    tickets = client.send(ten(), messages.Echo(b""), program(11, 39, ns=1000), messages.Disarm(), program(12, 38))
     assert client.answers.keys().isdisjoint(tickets)
     answered_ns: dict[int, int] = {}
     for ticket in tickets:
@@ -190,7 +190,7 @@ def test_what_waited_for_the_old_session_never_runs(world: RecordingWorld, contr
 def test_the_answer_of_a_cut_command_is_not_remembered_for_the_new_session(controller: Controller, client: Client) -> None:
     client.send(ten())  # Sequence number 2.
     second = opened(controller, 0x2222, client.time)
-    assert [second.status_of(messages.KeepAlive()) for _ in range(3)] == [Status.OK] * 3
+    assert [second.status_of(messages.Echo(b"")) for _ in range(3)] == [Status.OK] * 3
 
 
 def test_hello_said_again_changes_nothing(controller: Controller) -> None:
@@ -207,7 +207,7 @@ def test_hello_said_again_changes_nothing(controller: Controller) -> None:
 def test_a_restart_in_the_middle_of_a_list_leaves_its_ids_used_and_their_fate_lost(
     world: RecordingWorld, controller: Controller, client: Client
 ) -> None:
-    (ticket,) = client.send(ten(), messages.KeepAlive())[:1]
+    (ticket,) = client.send(ten(), messages.Echo(b""))[:1]
     client.now_ns += 4 * ITEM_NS
     controller.reboot(6, client.now_ns)
     client.run(client.now_ns + 100 * MS)

@@ -252,7 +252,7 @@ def test_ids_never_asked_for_are_never_seen_and_those_forgotten_are_lost() -> No
         record.running = False
     asked = (10, 22, 29, 30, 32, 35, log.last, log.last + 1)
     lost, seen, never = PulseOutcome.LOST, PulseOutcome.EXECUTED, PulseOutcome.NEVER_SEEN
-    assert [log.outcome(pulse_id) for pulse_id in asked] == [lost, lost, never, seen, seen, never, seen, never]
+    assert [log.fate(pulse_id)[0] for pulse_id in asked] == [lost, lost, never, seen, seen, never, seen, never]
 
 
 def test_ids_skipped_before_the_first_command_are_never_seen(client: Client) -> None:

@@ -34,7 +34,7 @@ SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 STEPS_AT_ONCE = 20_000
 TAKEN_AT_ONCE = 2_100
 _NEVER = 2**64 - 1
-_EMULATED, _FAST = 1, 2
+_HARDWARE, _EMULATED, _FAST = 0, 1, 2
 _SHORT = 2
 
 
@@ -128,15 +128,15 @@ def describe(geometry: Geometry, limits: Limits | None = None) -> bytes:
 
 
 class CEnd:
-    """A DeviceEnd: the firmware in C over its simulated board, in board time unless `fast`."""
+    """A DeviceEnd: the firmware in C over its simulated board, in board time unless `fast`, or `hardware`: then only `step` takes time."""
 
-    def __init__(self, geometry: Geometry, limits: Limits | None = None, *, fast: bool = False) -> None:
+    def __init__(self, geometry: Geometry, limits: Limits | None = None, *, fast: bool = False, hardware: bool = False) -> None:
         self.geometry = geometry
         self._boot_id = 1
         self._c = library()
         self._dictionary = describe(geometry, limits)
         self._sim = self._c.hil_sim_open(
-            geometry.kernels, geometry.rows, geometry.columns, _FAST if fast else _EMULATED,
+            geometry.kernels, geometry.rows, geometry.columns, _FAST if fast else _HARDWARE if hardware else _EMULATED,
             (limits or Limits()).encode(), self._dictionary, len(self._dictionary), self._boot_id,
         )  # fmt: skip
         if self._sim is None:
@@ -148,6 +148,11 @@ class CEnd:
     def _advance(self, now_ns: int) -> None:
         self._c.hil_sim_set_time(self._sim, now_ns)
         self._c.hil_sim_run(self._sim, STEPS_AT_ONCE)
+
+    def step(self, now_ns: int) -> None:
+        """One turn of a real board's main loop, at whatever time its functions have made it."""
+        self._c.hil_sim_set_time(self._sim, now_ns)
+        self._c.hil_sim_run(self._sim, 1)
 
     def feed(self, data: bytes, now_ns: int) -> None:
         self._advance(now_ns)

@@ -21,7 +21,7 @@ class Dice:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.session, self.boot_id, self.seq = SESSIONS[0], 0, 0
-        self.last_pulse_id, self.crc32 = 0, Limits().crc32
+        self.last_pulse_id, self.stops, self.crc32 = 0, 0, Limits().crc32
         self.running_seq = 0
         self._recent: list[tuple[int, bytes]] = []
 
@@ -30,7 +30,7 @@ class Dice:
             self.boot_id = frame.boot_id
             if frame.status == Status.OK and frame.opcode == Opcode.STATUS and frame.kind is Kind.RESPONSE:
                 status = messages.StatusResponse.decode(frame.payload)
-                self.last_pulse_id, self.crc32 = status.last_pulse_id, status.limits_crc32
+                self.last_pulse_id, self.stops, self.crc32 = status.last_pulse_id, status.stops, status.limits_crc32
             elif frame.status == Status.ACCEPTED:
                 self.running_seq = frame.seq
             elif frame.status == Status.BUSY:
@@ -123,6 +123,7 @@ class Dice:
         sentinel = (rng.choice([0xFFFF, 3, 40]), rng.choice([0, 0, 1, 2]))
         scan_times = (rng.choice([0, 100, 5000]), rng.choice([0, 5, 50]))
         column_order = bytes(rng.sample(range(5), 5)) if rng.random() < 0.8 else rng.choice([bytes(5), bytes(range(4)), bytes(range(1, 6))])
+        stops = (self.stops + rng.choice([0] * 9 + [1])) & 0xFFFF
         version, replaces = rng.choice([0, 1, 2, 3, 4, 9]), rng.choice([0, 1, 2, 3])
         makers = {
             Opcode.GET_DICT: lambda: messages.GetDict(rng.choice([0, 100]), rng.choice([0, 64])),
@@ -134,7 +135,7 @@ class Dice:
             Opcode.SET_LIMITS: lambda: messages.SetLimits(limits.encode()),
             Opcode.ABORT: lambda: messages.Abort(seq_asked),
             Opcode.DISARM: messages.Disarm,
-            Opcode.CLEAR_FAULT: lambda: messages.ClearFault(rng.choice([SafeReason.ESTOP] * 4 + [SafeReason.HOST, 200])),
+            Opcode.CLEAR_FAULT: lambda: messages.ClearFault(rng.choice([SafeReason.ESTOP] * 4 + [SafeReason.HOST, 200]), stops),
             Opcode.SELECT: lambda: messages.Select(rng.choice([0, 1, 1, 1, 2, 3]), rng.choice([device, device, 0xFFFF])),
             Opcode.READ_BLOCK: lambda: messages.ReadBlock(kernel, averages, read_uv),
             Opcode.PROGRAM: lambda: messages.Program(first, uv, ns, devices),

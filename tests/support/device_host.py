@@ -159,10 +159,14 @@ class DeviceHost:
         return answer
 
     def fate(self, pulse_id: int) -> PulseOutcome:
+        return self.fate_and_owner(pulse_id)[0]
+
+    def fate_and_owner(self, pulse_id: int) -> tuple[PulseOutcome, int]:
+        """What became of a pulse, and the session whose command it belongs to; 0: none that is known."""
         answer = self.ask(messages.QueryPulse(pulse_id))
         assert isinstance(answer, messages.QueryPulseResponse)
         assert answer.pulse_id == pulse_id
-        return PulseOutcome(answer.outcome)
+        return PulseOutcome(answer.outcome), answer.of_session
 
     def enter(self, state: DeviceState) -> None:
         """Bring a device that is SAFE into a state."""

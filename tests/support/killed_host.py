@@ -91,6 +91,9 @@ class WatchedIntents:
     def __init__(self, intents: PulseIntents, came: Callable[[Doing], None]) -> None:
         self._intents, self._came = intents, came
 
+    def opened(self, serial: str, session: int) -> None:
+        self._intents.opened(serial, session)
+
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
         self._came(Doing.INTENT)
         first = self._intents.reserve(count, pulse_volts, pulse_s)

@@ -94,10 +94,14 @@ class SimulatedLab:
 
 @dataclass
 class CountedPulseIds:
-    """drivers.protocols.PulseIds without a store. settled: (first id, outcomes)."""
+    """drivers.protocols.PulseIds without a store. settled: (first id, outcomes). sessions: (serial, session) of each one opened."""
 
     next_id: int = 1
     settled: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    sessions: list[tuple[str, int]] = field(default_factory=list, compare=False)
+
+    def opened(self, serial: str, session: int) -> None:
+        self.sessions.append((serial, session))
 
     def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
         first, self.next_id = self.next_id, self.next_id + count

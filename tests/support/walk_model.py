@@ -43,11 +43,13 @@ class Model:
     running: Ticket | None = None
     running_opcode: int = 0
     selected: int | None = None
+    stops: int = 0
 
     def isolate(self, reason: SafeReason) -> None:
         self.state, self.reason, self.selected = DeviceState.SAFE, reason, None
 
     def stop(self) -> None:
+        self.stops += 1
         self.isolate(SafeReason.ESTOP)
         self.state, self.running = DeviceState.ESTOPPED, None
 
@@ -78,7 +80,7 @@ class WatchedDevice:
         assert answer.safe_reason == model.reason or model.state not in (DeviceState.SAFE, DeviceState.ESTOPPED)
         assert answer.operation == (model.running_opcode if model.running else 0)
         assert answer.limits_crc32 == model.limits.crc32
-        assert answer.last_pulse_id == model.last_pulse_id
+        assert (answer.last_pulse_id, answer.stops) == (model.last_pulse_id, model.stops)
         scanning = model.running is not None and model.running_opcode == Opcode.SCAN
         assert self.end.isolated == (model.state is not DeviceState.SELECTED) or scanning
         if model.state is DeviceState.SELECTED and not scanning:
@@ -89,7 +91,7 @@ class WatchedDevice:
         if model.running is not None and model.running_opcode == Opcode.SCAN and self.host.now_ns - model.heard_ns > SCAN_ENDS_NS:
             self._ended_by_itself()
         silent = self.host.now_ns - model.heard_ns >= model.limits.dead_man_ms * MS
-        if silent and model.state in (DeviceState.SELECTED, DeviceState.ARMED):
+        if silent and (model.state in (DeviceState.SELECTED, DeviceState.ARMED) or model.running is not None):
             model.isolate(SafeReason.DEAD_MAN)
             model.running = None
 
@@ -123,7 +125,6 @@ class WatchedDevice:
         self._sent = self._sent[-8:]
         self.model.heard_ns = self.host.now_ns
         said = self.host.answer(ticket, 20 * S)
-        self.model.heard_ns = max(self.model.heard_ns, self.host.now_ns)
         rule = rule_for(request.opcode)
         if self.model.running is not None and not rule.while_running:
             assert said.status is Status.BUSY, f"{request.opcode.name} while an operation runs: {said.status.name}"

@@ -93,7 +93,6 @@ class Requests(WatchedDevice):
                 self.model.last_pulse_id = command.last
             command.wanted = command.wanted[:executed]
             self.commands.append(command)
-        self.model.heard_ns = self.host.now_ns
         self._log_of_window([command for _, command in batch])
 
     def _log_of_window(self, batch: list[Command]) -> None:
@@ -144,8 +143,9 @@ class Requests(WatchedDevice):
 
     def _clear(self) -> None:
         reason = self.rng.choice([SafeReason.ESTOP, SafeReason.ESTOP, SafeReason.HOST])
-        if self._done(self._say(messages.ClearFault(reason))):
-            assert reason is SafeReason.ESTOP
+        stops = self.model.stops + self.rng.choice([0, 0, 0, 0, 1, -1]) & 0xFFFF
+        if self._done(self._say(messages.ClearFault(reason, stops))):
+            assert (reason, stops) == (SafeReason.ESTOP, self.model.stops)
             self.model.isolate(SafeReason.HOST)
 
     def _verify(self) -> None:

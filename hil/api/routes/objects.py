@@ -22,7 +22,7 @@ NPY_BODY: dict[str, Any] = {
 router = APIRouter(prefix="/objects", tags=["objects"])
 
 
-@router.put("/{sha256}", openapi_extra=NPY_BODY, responses=documented(413, 422))
+@router.put("/{sha256}", openapi_extra=NPY_BODY, responses=documented(413, 422, 507))
 async def put_object(request: Request, context: Context, _: Operator, sha256: Sha256) -> StoredObject:
     """Stores a plain npy array (numbers, C order, up to 8 MB). Idempotent; durable when it answers."""
     return await run_in_threadpool(_store, context, sha256, await request.body())

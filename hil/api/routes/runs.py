@@ -37,7 +37,7 @@ def _view(services: Services, run_id: str) -> Run:
     return run_view(services.store.run(run_id), services.now())
 
 
-@router.post("", status_code=202, response_model=Run, responses={**DRY, **documented(400, 413, 415, 422)})
+@router.post("", status_code=202, response_model=Run, responses={**DRY, **documented(400, 413, 415, 422, 501, 507)})
 async def submit(
     context: Context,
     token: Operator,
@@ -47,7 +47,7 @@ async def submit(
 ) -> Response:
     """Queues a plan. A wafer not seen before is registered with the die map of lab.toml."""
     if dry:
-        return JSONResponse(await run_in_threadpool(dry_run, context.lab, plan))
+        return JSONResponse(await run_in_threadpool(dry_run, context.store, context.lab, plan))
     record = await run_in_threadpool(submit_plan, context.store, context.lab, plan, who(token), key)
     body = run_view(record, context.now()).model_dump(mode="json")
     return JSONResponse(body, status_code=202, headers={"Location": f"{PREFIX}/{record.id}"})
@@ -72,25 +72,28 @@ async def _want(services: Services, run_id: str, wanted: str) -> Run:
     return run_view(await run_in_threadpool(services.store.want, run_id, wanted), services.now())
 
 
-@router.post("/{run_id}/pause", responses=documented(404, 409, 422))
+@router.post("/{run_id}/pause", responses=documented(404, 409, 422, 507))
 async def pause(context: Context, _: Operator, run_id: RunId) -> Run:
     """Stops a running run after the present step; the station is made safe, and it can be resumed."""
     return await _want(context, run_id, "pause")
 
 
-@router.post("/{run_id}/resume", responses=documented(404, 409, 422))
+@router.post("/{run_id}/resume", responses=documented(404, 409, 422, 507))
 async def resume(context: Context, _: Operator, run_id: RunId) -> Run:
-    """Puts a paused or interrupted run at the head of the queue; it goes on after its last committed step."""
+    """Puts a paused or interrupted run at the head of the queue; it goes on after its last committed step.
+
+    A run that a lost instrument or a full disk paused says so in `error`; no other run starts before it was resumed or aborted.
+    """
     return await _want(context, run_id, "resume")
 
 
-@router.post("/{run_id}/abort", responses=documented(404, 409, 422))
+@router.post("/{run_id}/abort", responses=documented(404, 409, 422, 507))
 async def abort(context: Context, _: Operator, run_id: RunId) -> Run:
     """Ends a run for good after the present step; what it measured stays."""
     return await _want(context, run_id, "abort")
 
 
-@router.delete("/{run_id}", status_code=204, response_class=Response, responses=documented(404, 409, 422))
+@router.delete("/{run_id}", status_code=204, response_class=Response, responses=documented(404, 409, 422, 507))
 async def delete(context: Context, _: Operator, run_id: RunId) -> Response:
     """Takes a queued run out of the queue, as if it had never been there."""
     await run_in_threadpool(context.store.delete_queued, run_id)

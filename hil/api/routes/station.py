@@ -32,7 +32,7 @@ async def get_station(context: Context, _: Reader) -> Station:
     return await run_in_threadpool(_station, context)
 
 
-@router.post("/estop", responses=documented(409, 422))
+@router.post("/estop", responses=documented(409, 422, 507))
 async def estop(context: Context, token: Reader, reason: Reason = "") -> Estop:
     """Outputs off, everything deselected, prober separated, latched. Any valid token may do it, and again does no harm.
 
@@ -52,7 +52,7 @@ async def estop(context: Context, token: Reader, reason: Reason = "") -> Estop:
             return latched
 
 
-@router.post("/reset", responses=documented(409, 422))
+@router.post("/reset", responses=documented(409, 422, 507))
 async def reset(
     context: Context,
     token: Operator,
@@ -92,7 +92,7 @@ def _doubts(latched: Estop | None, may_be_on: str | None) -> list[str]:
     return doubts
 
 
-@router.post("/release", responses=documented())
+@router.post("/release", responses=documented(507))
 async def release(context: Context, token: Operator) -> Station:
     """Lets a queue go on that a failed run holds."""
 

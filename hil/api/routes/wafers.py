@@ -33,7 +33,7 @@ async def list_wafers(context: Context, _: Reader, limit: Limit = 100, cursor: s
     return WaferPage(items=items, next_cursor=next_cursor)
 
 
-@router.put("/{wafer}", responses=documented(400, 409, 413, 415, 422))
+@router.put("/{wafer}", responses=documented(400, 409, 413, 415, 422, 507))
 async def put_wafer(context: Context, _: Operator, wafer: WaferName, body: WaferBody | None = None) -> Wafer:
     """Registers a wafer; again with the same dies changes nothing, with others it is refused (409)."""
     dies = context.lab.wafer.dies if body is None or body.dies is None else tuple(body.dies)

@@ -158,7 +158,12 @@ class PulsesUnarmed(SmallBoard):
 
 class ClaimsEveryPulse(SmallBoard):
     def do_query_pulse(self, _frame: Frame, message: messages.QueryPulse) -> Message:
-        return messages.QueryPulseResponse(message.pulse_id, codes.PulseOutcome.EXECUTED)
+        return messages.QueryPulseResponse(message.pulse_id, codes.PulseOutcome.EXECUTED, 0)
+
+
+class NamesASessionForNothing(SmallBoard):
+    def do_query_pulse(self, _frame: Frame, message: messages.QueryPulse) -> Message:
+        return messages.QueryPulseResponse(message.pulse_id, codes.PulseOutcome.NEVER_SEEN, self.endpoint.session)
 
 
 # --- O
@@ -199,6 +204,12 @@ class ReadsOnForNobody(SmallBoard):
         answer = super().do_hello(frame, message)
         self.running = running
         return answer
+
+
+class ReadsOnForASilentHost(SmallBoard):
+    def tick(self) -> None:
+        if self.running is None:
+            super().tick()
 
 
 # --- E, T
@@ -251,6 +262,17 @@ class SelectsWhileStopped(SmallBoard):
 class ClearsForAnyReason(SmallBoard):
     def do_clear_fault(self, frame: Frame, message: messages.ClearFault) -> Message:
         return super().do_clear_fault(frame, replace(message, reason=self.reason))
+
+
+class ClearsWhatNobodyHasSeen(SmallBoard):
+    def do_clear_fault(self, frame: Frame, message: messages.ClearFault) -> Message:
+        return super().do_clear_fault(frame, replace(message, stops=self.stops))
+
+
+class CountsNoRepeatedStops(SmallBoard):
+    def stop(self) -> None:
+        self.stops -= self.state is DeviceState.ESTOPPED
+        super().stop()
 
 
 class NeverDies(SmallBoard):
@@ -309,12 +331,14 @@ BOARD_MUTANTS: dict[type[SmallBoard], set[str]] = {
     ConnectsAnything: {"R4"},
     PulsesUnarmed: {"P1"},
     ClaimsEveryPulse: {"P2"},
+    NamesASessionForNothing: {"P2"},
     AbortsNothing: {"O1"},
     SkipsAKernel: {"O2"},
     KeepsOperationsSecret: {"O2", "O5"},
     ReadsTwoThingsAtOnce: {"O3"},
     BeginsAgain: {"O4"},
     ReadsOnForNobody: {"O5"},
+    ReadsOnForASilentHost: {"O6"},
     StopsForItsHostOnly: {"E1"},
     IgnoresZeros: {"E2"},
     StopsAtFewerZeros: {"E2"},
@@ -322,8 +346,10 @@ BOARD_MUTANTS: dict[type[SmallBoard], set[str]] = {
     DisarmClearsTheLatch: {"E3"},
     SelectsWhileStopped: {"E3"},
     ClearsForAnyReason: {"E4"},
-    NeverDies: {"T1"},
+    ClearsWhatNobodyHasSeen: {"W3", "E4"},
+    CountsNoRepeatedStops: {"W3", "E4"},
+    NeverDies: {"T1", "O6"},
     IsKeptAliveByAnybody: {"T1"},
-    DiesAlthoughKeptAlive: {"T1"},
-    HasNoTime: {"T1"},
+    DiesAlthoughKeptAlive: {"T1", "O6"},
+    HasNoTime: {"T1", "O6"},
 }

@@ -182,6 +182,11 @@ class ChattersWhenKeptAlive(SmallBoard):
         return messages.EchoResponse(b"alive")
 
 
+class KeepsAliveForAnybody(SmallBoard):
+    def hear(self, frame: Frame) -> None:
+        super().hear(altered(frame, session=self.endpoint.session) if frame.opcode == Opcode.KEEPALIVE else frame)
+
+
 # --- W
 class GrantsItsOwnWindow(SmallBoard):
     def do_hello(self, frame: Frame, message: messages.Hello) -> Message:
@@ -207,6 +212,17 @@ class Gaps(SmallBoard):
             self.silent(frame, ahead < 32_768)
 
     def silent(self, frame: Frame, gap: bool) -> None: ...
+
+
+class NumbersKeepAlives(Gaps):
+    """A KEEPALIVE must be the next in order, as if it were one."""
+
+    def hear(self, frame: Frame) -> None:
+        if frame.opcode == Opcode.KEEPALIVE and self.endpoint.owns(frame) and frame.seq != self.expected:
+            numbers = Refusal(frame.seq, self.expected).encode()
+            self.out.append(self.endpoint.respond(frame, Status.REFUSED_SEQUENCE, numbers))
+        else:
+            super().hear(frame)
 
 
 class RefusesEveryFrameOfAGap(Gaps):
@@ -314,6 +330,8 @@ LINK_MUTANTS: dict[type[SmallBoard], set[str]] = {
     ObeysTheFormerHost: {"S8"},
     RestartsWithEachSession: {"S9"},
     ChattersWhenKeptAlive: {"S10"},
+    NumbersKeepAlives: {"S10", "M2", "E3", "T1"},
+    KeepsAliveForAnybody: {"S10"},
     GrantsItsOwnWindow: {"W1"},
     RefusesEveryFrameOfAGap: {"W2"},
     NamesTheWrongNumber: {"W2"},

@@ -36,11 +36,11 @@ class SmallBoard:
         self.able = able
         self.limits = Limits()
         self.state, self.reason, self.route = DeviceState.SAFE, SafeReason.BOOT, Route.NONE
-        self.reads = self.pulses = self.last_pulse_id = 0
+        self.reads = self.pulses = self.last_pulse_id = self.stops = 0
         self.now_ns = 0
         self.running: Frame | None = None
         self.over: tuple[Frame, OperationState, int] | None = None
-        self.kernels_sent = self.kernels_asked = 0
+        self.kernels_sent = self.kernels_asked = self.kernel_ns = self.ready_ns = 0
         self.endpoint = self.make_endpoint()
         self.deframer = Deframer()
         self.out: list[bytes] = []
@@ -72,7 +72,8 @@ class SmallBoard:
 
     def tick(self) -> None:
         silent_ns = self.now_ns - self.endpoint.heard_ns
-        if self.state in (DeviceState.SELECTED, DeviceState.ARMED) and silent_ns >= self.limits.dead_man_ms * 1_000_000:
+        watched = self.state in (DeviceState.SELECTED, DeviceState.ARMED) or self.running is not None
+        if watched and silent_ns >= self.limits.dead_man_ms * 1_000_000:
             self.isolate(SafeReason.DEAD_MAN)
 
     def receive(self, received: Received) -> None:
@@ -120,6 +121,7 @@ class SmallBoard:
         self.state, self.reason, self.route = DeviceState.SAFE, reason, Route.NONE
 
     def stop(self) -> None:
+        self.stops += 1
         self.isolate(SafeReason.ESTOP)
         self.state = DeviceState.ESTOPPED
 
@@ -158,7 +160,7 @@ class SmallBoard:
         rejected = sum(self.endpoint.counters.rejected.values())
         return messages.StatusResponse(
             self.state, self.route, self.reason, running, NO_DEVICE, self.endpoint.session, self.last_pulse_id, self.pulses,
-            self.reads, rejected, self.limits.crc32, self.now_ns // 1_000_000,
+            self.reads, rejected, self.limits.crc32, self.now_ns // 1_000_000, self.stops,
         )  # fmt: skip
 
     def do_echo(self, _frame: Frame, message: messages.Echo) -> Message:
@@ -179,6 +181,8 @@ class SmallBoard:
     def do_clear_fault(self, _frame: Frame, message: messages.ClearFault) -> Message:
         if message.reason != self.reason:
             raise No(Status.REFUSED_CONFIG, message.reason, self.reason)
+        if message.stops != self.stops:
+            raise No(Status.REFUSED_CONFIG, message.stops, self.stops)
         self.isolate(SafeReason.HOST)
         return messages.Empty()
 
@@ -205,7 +209,7 @@ class SmallBoard:
 
     def do_query_pulse(self, _frame: Frame, message: messages.QueryPulse) -> Message:
         seen = message.pulse_id <= self.last_pulse_id
-        return messages.QueryPulseResponse(message.pulse_id, codes.PulseOutcome.LOST if seen else codes.PulseOutcome.NEVER_SEEN)
+        return messages.QueryPulseResponse(message.pulse_id, codes.PulseOutcome.LOST if seen else codes.PulseOutcome.NEVER_SEEN, 0)
 
     def do_program(self, _frame: Frame, message: messages.Program) -> Message:
         count = len(message.devices) // 2
@@ -272,12 +276,14 @@ class SmallBoard:
         self.check_read(message.first_kernel, message.averages, message.read_uv)
         self.running, self.over = frame, None
         self.kernels_sent, self.kernels_asked = 0, message.kernels
+        self.kernel_ns, self.ready_ns = message.averages * 1_000_000, self.now_ns + message.averages * 1_000_000
         return messages.Accepted(1)
 
     def work(self) -> None:
         """The next event, when the last one has left."""
-        if self.running is None:
+        if self.running is None or self.now_ns < self.ready_ns:
             return
+        self.ready_ns += self.kernel_ns
         request = messages.ReadDie.decode(self.running.payload)
         if self.kernels_sent == self.kernels_asked:
             self.finish(OperationState.DONE)

@@ -194,12 +194,12 @@ def test_rules_of_what_the_board_lacks_are_skipped_and_say_so() -> None:
 
 def test_an_answer_that_nobody_asked_for_fails_the_rule_it_came_in() -> None:
     class Echoes(SmallBoard):
-        def do_keepalive(self, frame: Frame, message: Request) -> Message:
+        def do_disarm(self, frame: Frame, message: Request) -> Message:
             self.out.append(self.endpoint.respond(frame, Status.OK))
-            return super().do_keepalive(frame, message)
+            return super().do_disarm(frame, message)
 
     line = MemoryLine(Echoes())
-    only: tuple[Rule, ...] = tuple(each for each in RULES if each.id == "S10")
+    only: tuple[Rule, ...] = tuple(each for each in RULES if each.id == "E3")
     (result,) = run(line, wishes(rules=only), line.clock).results
     assert result.verdict is Verdict.FAIL and "without a question" in result.remark
 

@@ -68,7 +68,8 @@ class Line:
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             for frame in self.frames():
-                if (frame.kind, frame.opcode, frame.seq) == (Kind.RESPONSE, opcode, seq):
+                # An answer to an earlier session may still be under way.
+                if (frame.kind, frame.session, frame.opcode, frame.seq) == (Kind.RESPONSE, self.session, opcode, seq):
                     return frame
         raise AssertionError(f"no answer to opcode {opcode} seq {seq} within {PATIENCE_S} s")
 

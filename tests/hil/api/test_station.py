@@ -25,7 +25,7 @@ def test_the_station_shows_limits_queue_and_what_the_worker_published(service: S
     assert body["name"] == "bench"
     assert body["limits"]["device_volts"] == 1.0
     assert (body["die_in_contact"], body["smu_output_on"], body["contact_trend"]) == ([-3, 0], False, contact)
-    assert body["queue"] == {"held": None, "running": running, "queued": queued}
+    assert body["queue"] == {"held": None, "running": running, "queued": queued, "paused": []}
     assert body["interlocks"] == {"estop": None, "may_be_on": None, "worker_alive": True}
 
 

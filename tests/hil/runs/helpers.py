@@ -37,7 +37,7 @@ def context_of(lab: LabConfig, plan: Plan, objects: Mapping[str, np.ndarray] | N
         stored=stored.get("stored", {}),
         load=lambda sha256: (objects or {})[sha256],
         now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
-        resumed=stored.get("resumed", False),
+        touched=stored.get("touched", ()),
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.runs.levels import levels, not_in, two_states, wrong_state
+from hil.runs.levels import levels, two_states, wrong_state
 
 P, AP = 335e-6, 186e-6
 
@@ -73,10 +73,3 @@ def test_one_state_is_never_taken_for_two() -> None:
             assert not two_states(_both(share, spread)).valid
     for nothing in (np.nan, 0.0):
         assert not two_states(_kernel(nothing)).valid
-
-
-def test_what_is_not_seen_in_a_state_is_what_a_first_pulse_goes_to() -> None:
-    read = _kernel(P)
-    read[0, :4] = [AP, 950e-6, 0.0, np.nan]
-    assert np.argwhere(not_in(read, KNOWN, to_p=True)).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
-    assert not_in(read, two_states(read), to_p=True).all(), "nothing is known, so nothing is left out"

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 from drivers.crossbar import Crossbar, open_crossbar
-from hil.model.defects import Defect
-from hil.model.runs import RunState, StepMeasured
-from hil.runs.execute import execute
+from firmware_protocol.codes import Opcode
+from firmware_protocol.framing import Frame, Kind
+from hil.model.lab import load_lab
+from hil.model.runs import RunState
 from hil.runs.settling import settle_left
 from hil.store.protocol import PulseIntents, Store
-from tests.hil.runs.helpers import context_of, opened, plan_of
+from tests.hil.runs.behind_relay import behind_relay
+from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import GEOMETRY, SimulatedLab
 from tests.hil.runs.threads import Service
+from tests.support.tampering import changed
 from tests.support.waiting import until
 
 HOME = (0, 0)
@@ -82,6 +85,20 @@ def test_of_a_controller_that_restarted_only_what_it_cannot_have_forgotten_is_kn
     assert "read back before it is pulsed again" in told
 
 
+def test_an_answer_without_a_meaning_settles_as_unknown_and_keeps_nobody_from_connecting(lab: SimulatedLab, store: Store) -> None:
+    _killed(lab, store)
+
+    def senseless(frame: Frame) -> Frame:
+        return frame._replace(payload=b"?") if frame.opcode == Opcode.QUERY_PULSE and frame.kind is Kind.RESPONSE else frame
+
+    with behind_relay(lab, "crossbar") as (toml, line):
+        line.to_host = changed(senseless)
+        with Service(load_lab(toml), store):
+            until(lambda: store.station().snapshot.get("error", "unset") is None, 10)
+    assert _open(store) == []
+    assert "unknown" in (_told(store)["r1"])
+
+
 def test_another_controller_is_not_asked(lab: SimulatedLab, store: Store, tmp_path: Path) -> None:
     _killed(lab, store)
     (tmp_path / "other").mkdir()
@@ -106,37 +123,3 @@ def test_a_worker_settles_before_it_takes_a_run_and_tells_the_run_it_belongs_to(
         store.want(run.id, "resume")
         assert service.ended(run).state is RunState.FINISHED
     assert _told(store)[run.id].startswith("2 pulse commands of the last process were settled: 1 executed, 1 not executed")
-
-
-def test_a_kernel_that_a_stopped_run_was_in_is_read_first_and_only_what_is_in_the_wrong_state_is_pulsed(
-    lab: SimulatedLab, store: Store
-) -> None:
-    target = np.random.default_rng(1).choice(np.array([0, 1], np.uint8), GEOMETRY.shape)
-    plan, objects = plan_of(kind="program", dies=[HOME], target={"object": "a" * 64}), {"a" * 64: target}
-    done: dict[int, dict[str, np.ndarray]] = {}
-    with opened(lab.config, store) as station:
-        for event in execute(plan, station, context_of(lab.config, plan, objects), {}):
-            if isinstance(event, StepMeasured):
-                done[event.step.index] = dict(event.arrays)
-        # The last kernel was written, but the process was killed before it was kept.
-        del done[3]
-        pulses = lab.controller_pulses()
-        events = list(execute(plan, station, context_of(lab.config, plan, objects, resumed=True), done))
-    (again,) = [event for event in events if isinstance(event, StepMeasured)]
-    die = lab.world.wafer.die(HOME)
-    good = die.true_classes()[3] == Defect.GOOD
-    assert np.mean(again.arrays["pulses"][good] == 0) > 0.99
-    assert lab.controller_pulses() - pulses < 625 // 4
-    np.testing.assert_array_equal(die.state_p[3][good], target[3][good] == 1)
-
-
-def test_a_characterisation_goes_on_in_the_kernel_it_was_in_without_driving_to_p_what_is_there(lab: SimulatedLab, store: Store) -> None:
-    plan = plan_of(kind="characterise", dies=[HOME])
-    lab.world.wafer.die(HOME).state_p[0] = np.random.default_rng(2).random((GEOMETRY.rows, GEOMETRY.columns)) < 0.7
-    with opened(lab.config, store) as station:
-        events = execute(plan, station, context_of(lab.config, plan, resumed=True), {})
-        first, second = [event for event in events if isinstance(event, StepMeasured)][:2]
-    good = lab.world.wafer.die(HOME).true_classes()[:2] == Defect.GOOD
-    assert np.mean(first.arrays["pulses"][good[0]] == 1) > 0.6, "those found in P got the pulse to AP alone"
-    assert np.mean(second.arrays["pulses"][good[1]] == 2) > 0.95, "a fresh kernel is driven both ways"
-    assert np.all(first.arrays["p"][good[0]] > first.arrays["ap"][good[0]])

@@ -69,12 +69,12 @@ def test_a_plan_beyond_a_limit_queues_nothing(store: Store) -> None:
 
 
 def test_a_dry_run_tells_and_queues_nothing(store: Store) -> None:
-    told = dry_run(LAB, plan_of(kind="characterise", dies=[[0, 0], [1, 1]]))
+    told = dry_run(store, LAB, plan_of(kind="characterise", dies=[[0, 0], [1, 1]]))
     assert told["route"] == [[0, 0], [1, 1]]
     assert (told["touchdowns"], told["steps"], told["unit"], told["pulses_per_junction_at_most"]) == (2, 4, "kernel", 10)
-    assert told["duration_s"] > dry_run(LAB, plan_of(kind="read", dies=[[0, 0], [1, 1]]))["duration_s"] > 0
+    assert told["duration_s"] > dry_run(store, LAB, plan_of(kind="read", dies=[[0, 0], [1, 1]]))["duration_s"] > 0
     with pytest.raises(PlanRefused, match=r"die \(9, 9\)"):
-        dry_run(LAB, plan_of(kind="read", dies=[[9, 9]]))
+        dry_run(store, LAB, plan_of(kind="read", dies=[[9, 9]]))
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_failure_of_the_run_is_told_in_words_and_holds_the_queue(lab: Simulate
     assert store.newest_maps("W1", "conductance") == []
 
 
-def test_instruments_that_are_away_are_named_and_found_again(tmp_path: Path, store: Store) -> None:
+def test_instruments_that_are_away_are_named_and_found_again_and_the_run_waits(tmp_path: Path, store: Store) -> None:
     with SimulatedLab(tmp_path) as gone:
         lab = gone.config
         ports = [int(section.address.rstrip(":SOCKET").rsplit(":", 1)[-1]) for section in (lab.prober, lab.smu, lab.crossbar)]
@@ -117,29 +117,28 @@ def test_instruments_that_are_away_are_named_and_found_again(tmp_path: Path, sto
         assert store.station().snapshot["instruments"]["smu"]["connected"] is False
         assert str(ports[1]) in store.station().snapshot["error"]
         assert store.station().may_be_on is not None, "an SMU nobody can reach may be on"
-        failed = service.ended(service.submit(plan_of(kind="read")))
-        assert failed.state is RunState.FAILED
-        assert failed.error is not None
-        assert str(ports[1]) in failed.error
+        paused = service.reached(service.submit(plan_of(kind="read")), RunState.PAUSED)
+        assert paused.error is not None
+        assert str(ports[1]) in paused.error
+        assert f"hil resume {paused.id}" in paused.error
         with SimulatedLab(tmp_path, ports=ports):
             until(lambda: store.station().snapshot.get("error", "unset") is None, 20)
             assert store.station().may_be_on is None
-            store.release_queue("anna")
-            assert service.ended(service.submit(plan_of(kind="read"))).state is RunState.FINISHED
+            assert store.run(paused.id).state is RunState.PAUSED, "nobody but a person lets it go on"
+            store.want(paused.id, "resume")
+            assert service.ended(paused).state is RunState.FINISHED
             service.stop()
 
 
-def test_instruments_that_vanish_in_the_middle_fail_the_run_with_their_name(lab: SimulatedLab, store: Store) -> None:
+def test_instruments_that_vanish_in_the_middle_pause_the_run_with_their_name(lab: SimulatedLab, store: Store) -> None:
     with Service(lab.config, store) as service:
         run = service.submit(LONG)
         service.underway(run)
         lab.shut_down()
-        failed = service.ended(run)
-        assert failed.state is RunState.FAILED
-        assert failed.error is not None
-        assert "Traceback" not in failed.error
-        assert "127.0.0.1" in failed.error or "smu" in failed.error
-        assert store.station().held is not None
+        paused = service.reached(run, RunState.PAUSED)
+        assert paused.error is not None
+        assert "Traceback" not in paused.error
+        assert "127.0.0.1" in paused.error
         assert store.station().may_be_on is not None
         until(lambda: store.station().snapshot["instruments"]["prober"]["connected"] is False, 20)
 

@@ -154,6 +154,23 @@ def test_the_board_brings_junctions_to_their_targets_and_leaves_the_others_alone
     assert (written.found.flagged, int(written.pulses.sum())) == (0, asked)
 
 
+def test_a_stop_comes_through_while_the_board_writes_and_leaves_the_station_safe(sim: SimulatedLab):
+    passed: list[str] = []
+
+    def checkpoint() -> None:
+        passed.append("before" if not passed else "while it writes")
+        if armed and len(passed) > 1:
+            raise Stop
+
+    armed: list[bool] = []
+    with pytest.raises(Stop), in_contact(sim, checkpoint) as station:
+        armed.append(True)
+        passed.clear()
+        station.write_verify(0, np.full((4, 5), 335e-6), WRITING)
+    assert passed == ["before", "while it writes"]
+    assert sim.safe
+
+
 def test_a_product_is_the_sum_of_the_currents(sim: SimulatedLab):
     with in_contact(sim) as station:
         siemens = station.read_kernel(0, 0.1, 64, "board").siemens

@@ -28,7 +28,7 @@ def test_a_store_from_before_a_table_was_added_gets_it_and_keeps_what_it_has(tmp
     first = old.pulse_ids().reserve(3, 0.8, 1e-7)
     old.close()
     with sqlite3.connect(tmp_path / FILE_NAME) as raw:
-        raw.execute("DROP TABLE pulse_boards")
+        raw.execute("DROP TABLE pulse_sessions")
         raw.execute("DROP TABLE links")
     raw.close()
     opened = open_store(tmp_path)

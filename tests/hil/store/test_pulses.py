@@ -71,29 +71,29 @@ def test_an_intent_for_nothing_is_refused(store: Store) -> None:
         store.pulse_ids().reserve(0, 0.8, 1e-7)
 
 
-def test_what_a_process_left_open_is_found_with_the_controller_it_was_meant_for(store: Store) -> None:
+def test_what_a_process_left_open_is_found_with_the_controller_and_the_session_it_was_meant_for(store: Store) -> None:
     gone = store.pulse_ids()
     before_anyone_told = gone.reserve(2, 0.8, 1e-7)
-    for serial in ("A", "A", "B"):
-        gone.meant_for(serial)
+    for serial, session in (("A", 11), ("A", 12), ("B", 13)):
+        gone.opened(serial, session)
         gone.at("r1", "W1", (0, 0))
         gone.reserve(5, 0.8, 1e-7)
     settled = gone.reserve(1, 0.8, 1e-7)
     gone.settle(settled, ["executed"])
     gone.flush()
     left = store.pulse_ids().unsettled()
-    assert [(each.first_id, each.count, each.run, each.serial) for each in left] == [
-        (before_anyone_told, 2, None, None),
-        (before_anyone_told + 2, 5, "r1", "A"),
-        (before_anyone_told + 7, 5, "r1", "A"),
-        (before_anyone_told + 12, 5, "r1", "B"),
+    assert [(each.first_id, each.count, each.run, each.serial, each.session) for each in left] == [
+        (before_anyone_told, 2, None, None, None),
+        (before_anyone_told + 2, 5, "r1", "A", 11),
+        (before_anyone_told + 7, 5, "r1", "A", 12),
+        (before_anyone_told + 12, 5, "r1", "B", 13),
     ]
 
 
 def test_a_controller_that_nothing_was_sent_to_leaves_no_trace_on_the_next_ones_ids(store: Store) -> None:
     ids = store.pulse_ids()
     for serial in ("A", "B"):
-        ids.meant_for(serial)
+        ids.opened(serial, 11)
     ids.reserve(1, 0.8, 1e-7)
     assert [each.serial for each in ids.unsettled()] == ["B"]
 

@@ -1,0 +1,34 @@
+"""Which of the controller's commands a plan cannot do without. Rule: what its firmware does not list is not asked of it, and the
+operator hears so when he asks, not when the needles are down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from firmware_protocol.codes import Opcode
+from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, VmmPlan
+from hil.runs.errors import CommandMissing
+from hil.runs.metadata import read_path
+
+
+def commands_of(plan: Plan) -> tuple[Opcode, ...]:
+    """In the order of their use. WRITE_VERIFY is none of them: without it the service reads and pulses by itself."""
+    # Contact is proven through the pad pair whatever the plan.
+    first = (Opcode.SELECT,)
+    if isinstance(plan, ContactCheckPlan):
+        return first
+    if isinstance(plan, VmmPlan):
+        return (*first, Opcode.VMM)
+    reading = (Opcode.READ_BLOCK,) if read_path(plan) == "board" else ()
+    writing = (Opcode.ARM, Opcode.PROGRAM) if isinstance(plan, CharacterisePlan | ProgramPlan) else ()
+    return (*first, *reading, *writing)
+
+
+def require_commands(plan: Plan, snapshot: Mapping[str, Any]) -> None:
+    """snapshot: of the station, as the worker publishes it; before it knows the controller, every plan passes.
+
+    Raises CommandMissing.
+    """
+    crossbar: Mapping[str, Any] = (snapshot.get("instruments") or {}).get("crossbar") or {}
+    for command in commands_of(plan):
+        if command.name in crossbar.get("missing", ()):
+            raise CommandMissing(plan.kind, command.name, str(crossbar.get("firmware", "of unknown version")))
