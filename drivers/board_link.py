@@ -22,7 +22,7 @@ from drivers.board_outbox import Outbox
 from drivers.board_owner import Owner
 from drivers.errors import DriverError, LinkError, LinkLost, LinkTimeout, NotSent
 from drivers.links.serial import ByteLink
-from drivers.protocols import WireCounts
+from drivers.values import WireCounts
 from firmware_protocol.codes import Opcode
 from firmware_protocol.events import Abandoned, Answered, Event, Happened, LinkDown, LostBy, Transmit
 from firmware_protocol.framing import DELIMITER, Frame

@@ -12,7 +12,8 @@ from drivers.board_talk import ask, ask_all
 from drivers.crossbar_safety import to_status
 from drivers.crossbar_units import whole
 from drivers.errors import EmergencyStopped, Refused, WrongInstrument
-from drivers.protocols import ControllerStatus, Identity, PulseIds, WireCounts
+from drivers.protocols import PulseIds
+from drivers.values import ControllerStatus, Identity, WireCounts
 from firmware_protocol import messages
 from firmware_protocol.codes import Capability
 from firmware_protocol.geometry import Geometry

@@ -14,7 +14,7 @@ from drivers.board_values import DieReading, JunctionReadings
 from drivers.crossbar_session import CrossbarSession
 from drivers.crossbar_units import check_limit, to_amps, to_uv, to_vmm_inputs, whole
 from drivers.errors import EmergencyStopped, LinkLost, OverLimit, ProtocolError, Refused
-from drivers.protocols import KernelReading
+from drivers.values import KernelReading
 from firmware_protocol import messages
 from firmware_protocol.codes import MAX_PAYLOAD, Direction, OperationState
 from firmware_protocol.messages import Message, Request

@@ -15,7 +15,7 @@ from typing import Self
 from drivers.board_link import BoardLink
 from drivers.board_talk import GREETING_S, Denied, ask, fetch_dictionary, open_link, open_safety_link, say_hello
 from drivers.errors import EmergencyStopped, LinkTimeout, OutputMayBeOn, ProtocolError, WrongInstrument
-from drivers.protocols import ControllerStatus, Identity
+from drivers.values import ControllerStatus, Identity
 from firmware_protocol import dictionary
 from firmware_protocol.codes import DeviceState, Route, SafeReason
 from firmware_protocol.dictionary import Dictionary, DictionaryError

@@ -15,7 +15,8 @@ from drivers.board_talk import ask
 from drivers.crossbar_connection import CrossbarConnection
 from drivers.crossbar_safety import clear_latch
 from drivers.errors import DriverError, LinkError, OutputMayBeOn, ProtocolError, Refused
-from drivers.protocols import ControllerInfo, PulseIds
+from drivers.protocols import PulseIds
+from drivers.values import ControllerInfo
 from firmware_protocol import messages
 from firmware_protocol.codes import DeviceState, Route
 from firmware_protocol.limits import Limits

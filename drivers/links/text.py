@@ -3,7 +3,7 @@
 from threading import RLock
 from typing import Protocol
 
-from drivers.protocols import WireCounts
+from drivers.values import WireCounts
 
 
 class TextLink(Protocol):

@@ -19,7 +19,7 @@ import pyvisa
 from pyvisa.errors import Error as VisaError
 
 from drivers.errors import ConnectFailed, LinkError, LinkLost, LinkTimeout, ProtocolError
-from drivers.protocols import WireCounts
+from drivers.values import WireCounts
 
 _ADDRESS = re.compile(r"TCPIP\d*::(?P<host>[^:]+)::(?P<port>\d{1,5})::SOCKET", re.IGNORECASE)
 _PEEK_BYTES = 65_536

@@ -14,7 +14,7 @@ from drivers.prober import sentio_commands as say
 from drivers.prober.motion_rules import Motion, PositionNotVerified, require_allowed
 from drivers.prober.sentio_session import SentioSession
 from drivers.prober.sentio_state import Heights, SentioReader, WaferFrame
-from drivers.protocols import Identity, Placement, ProberState, WireCounts
+from drivers.values import Identity, Placement, ProberState, WireCounts
 
 _SEPARATE_TRIES = 2
 

@@ -12,7 +12,7 @@ from drivers.links.text import TextLink
 from drivers.prober import sentio_commands as say
 from drivers.prober.sentio_codes import ProberError
 from drivers.prober.sentio_replies import Reply, parse_reply
-from drivers.protocols import WireCounts
+from drivers.values import WireCounts
 
 _INVALID_OPERATION = 12
 

@@ -7,7 +7,7 @@ from drivers.prober import sentio_commands as say
 from drivers.prober.motion_rules import ChuckState, chuck_state
 from drivers.prober.sentio_codes import ProberError
 from drivers.prober.sentio_session import SentioSession
-from drivers.protocols import ProberState
+from drivers.values import ProberState
 
 
 @dataclass(frozen=True)

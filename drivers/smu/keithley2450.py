@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from drivers.errors import DriverError, LinkTimeout, OutputMayBeOn, OverLimit, Refused, WrongInstrument
 from drivers.links.text import TextLink
 from drivers.links.visa import VisaLink
-from drivers.protocols import Identity, SmuReading, SourceSettings, WireCounts
 from drivers.scpi import Scpi, parse_flag
 from drivers.smu import keithley2450_messages as say
 from drivers.smu.capabilities import KEITHLEY_2450
+from drivers.values import Identity, SmuReading, SourceSettings, WireCounts
 
 _LINE_FREQUENCY_HZ = 50.0
 _OFF_VERIFIED_WITHIN_S = 1.0

@@ -8,8 +8,8 @@ import re
 
 from drivers.errors import ProtocolError
 from drivers.origin import origin_of
-from drivers.protocols import Identity, SmuReading, SourceSettings
 from drivers.scpi import number, parse_flag, parse_number
+from drivers.values import Identity, SmuReading, SourceSettings
 
 IDENTITY = "*IDN?"
 LANGUAGE = "*LANG?"

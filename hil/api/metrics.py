@@ -27,7 +27,7 @@ LINK_COUNTS = {
     "timeouts": ("timeouts", "answers that did not come in time"),
     "reconnects": ("reconnects", "times the link was opened anew"),
 }
-"""Count of a link -> name of its figure, and what it says. Names in the store are those of drivers.protocols.WireCounts."""
+"""Count of a link -> name of its figure, and what it says. Names in the store are those of drivers.values.WireCounts."""
 REJECTED = "rejected_"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from drivers.board_faults import SessionTaken
 from drivers.errors import DriverError, LinkError
-from drivers.protocols import Identity
+from drivers.values import Identity
 from hil.station.instruments import Instruments
 
 NAMES = ("smu", "crossbar", "prober")

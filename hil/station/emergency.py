@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.errors import DriverError, LinkTimeout
-from drivers.protocols import Identity
+from drivers.values import Identity
 from hil.model.lab import LabConfig
 from hil.station.errors import StationError
 from hil.station.instruments import inspect_crossbar, open_crossbar_for_safety, open_prober, open_smu

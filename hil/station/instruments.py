@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
-from drivers.protocols import CrossbarController, Identity, Prober, PulseIds, SourceMeter
+from drivers.protocols import CrossbarController, Prober, PulseIds, SourceMeter
+from drivers.values import Identity
 from firmware_protocol.geometry import Geometry
 from hil.model.lab import LabConfig
 from hil.station.errors import UnknownDriver

@@ -13,7 +13,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.protocols import Identity, Placement, PulseIds
+from drivers.protocols import PulseIds
+from drivers.values import Identity, Placement
 from firmware_protocol.codes import Capability, Opcode
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import LinkError, LinkTimeout, OutputMayBeOn, OverLimit, ProtocolError, Refused, WrongInstrument
-from drivers.protocols import SmuReading, SourceMeter, SourceSettings
+from drivers.protocols import SourceMeter
 from drivers.smu import keithley2450_messages as say
 from drivers.smu.capabilities import KEITHLEY_2450
 from drivers.smu.keithley2450 import Keithley2450, open_keithley2450
+from drivers.values import SmuReading, SourceSettings
 from tests.support.scripted_server import HANG_UP, Answer, Script, ScriptedServer
 
 IDENTITY = b"KEITHLEY INSTRUMENTS,MODEL 2450,04096331,1.7.12b\n"

@@ -19,7 +19,8 @@ from drivers.prober.sentio_codes import CODES, ProberBug, ProberError, ProberFat
 from drivers.prober.sentio_replies import StatusBits, parse_reply
 from drivers.prober.sentio_session import SentioSession
 from drivers.prober.sentio_state import WaferFrame
-from drivers.protocols import Placement, Prober
+from drivers.protocols import Prober
+from drivers.values import Placement
 from tests.support.scripted_sentio import CONTACT_UM, PITCH_UM, ScriptedSentio
 from tests.support.scripted_server import HANG_UP, Answer, Late, ScriptedServer
 from tests.support.waiting import until
