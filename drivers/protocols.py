@@ -21,6 +21,8 @@ from drivers.board_values import (
     WriteVerifyReading,
     WriteVerifySettings,
 )
+from drivers.smu.capabilities import SmuCapabilities
+from drivers.smu.values import Floats, ScanSettings, Settings, SmuProvenance, SmuReading, SmuTrace
 from drivers.values import (
     ControllerInfo,
     ControllerStatus,
@@ -28,8 +30,6 @@ from drivers.values import (
     KernelReading,
     Placement,
     ProberState,
-    SmuReading,
-    SourceSettings,
     WireCounts,
 )
 from firmware_protocol.limits import Limits
@@ -81,22 +81,79 @@ class Prober(Protocol):
     def close(self) -> None: ...
 
 
-class SourceMeter(Protocol):
-    def identify(self) -> Identity: ...
-    def configure(self, settings: SourceSettings) -> None:
-        """Set up with the output off and the level at 0 V."""
+class SmuScan(Protocol):
+    """Readings under way, each begun by an edge of the controller and answered by one. Made by `SourceMeter.scan`."""
+
+    def taken(self) -> int:
+        """Readings in the instrument's buffer so far."""
         ...
 
-    def output_on(self) -> None: ...
+    def read(self) -> SmuTrace:
+        """Those taken and not yet read, in order, perhaps none; while the instrument goes on measuring.
+
+        After a lost line the next call goes on from where the last one ended: the instrument keeps them all.
+        """
+        ...
+
+    def missed_edges(self) -> int:
+        """Edges that came while an earlier one still waited for its reading."""
+        ...
+
+
+class SourceMeter(Protocol):
+    """Opening and identifying change nothing. A line in doubt is settled by the driver itself before the next answer is trusted: what
+    it was asked meanwhile raises LinkError, what it is asked next is answered."""
+
+    @property
+    def capabilities(self) -> SmuCapabilities:
+        """Of the model that answered; of the model of the driver's name before `identify`."""
+        ...
+
+    def identify(self) -> Identity: ...
+    def provenance(self) -> SmuProvenance: ...
+    def configure(self, settings: Settings) -> None:
+        """Set up with the output off and the level at zero. Raises OverLimit for what the model does not have; nothing is clipped."""
+        ...
+
+    def output_on(self) -> None:
+        """At level zero. Raises Refused when the instrument does not switch on (interlock)."""
+        ...
+
     def output_off(self) -> None:
-        """Off, verified by read-back. Raises OutputMayBeOn when it cannot be verified. Queries nothing before `off` is sent."""
+        """Off, verified by read-back; ends whatever sweep or scan runs. Raises OutputMayBeOn when it cannot be verified.
+
+        Off is the first thing sent, on a second connection if the first is stuck. Any thread may call it.
+        """
         ...
 
     def output_is_on(self) -> bool: ...
-    def measure(self, volts: float) -> SmuReading:
-        """Set the level, read once and return to 0 V, in one message. The output must be on.
+    def measure(self, level: float) -> SmuReading:
+        """Set the level (V or A, as configured), read once and return to zero. The output must be on.
 
-        On return the level is 0 V, so that whatever the SMU is connected to may be switched.
+        On return the level is zero, so that whatever the SMU is connected to may be switched.
+        """
+        ...
+
+    def sweep(self, levels: Floats, *, stop_when_limited: bool = True, checkpoint: Callable[[], None] = lambda: None) -> SmuTrace:
+        """Level after level, a reading at each, paced by the instrument; the level is zero afterwards. The output must be on.
+
+        levels: (points,), V or A, any number of them: longer ones than the instrument's list are given in parts.
+        stop_when_limited: the first limited point is the last one. checkpoint: called while it runs, at least every 0.2 s; what it
+        raises ends the sweep, output off. Raises OverLimit, Refused, LinkError.
+        """
+        ...
+
+    def pulsed_sweep(self, levels: Floats, pulse_s: float, period_s: float, *, checkpoint: Callable[[], None] = lambda: None) -> SmuTrace:
+        """Like `sweep`, but at zero between the points: each level stands for about pulse_s, its reading at its end, every period_s.
+
+        Raises OverLimit for a pulse shorter than the instrument can make (its aperture included).
+        """
+        ...
+
+    def scan(self, settings: ScanSettings) -> AbstractContextManager[SmuScan]:
+        """Entering sets the level and waits for edges; leaving aborts, sets the level to zero and leaves the output on.
+
+        The output must be on. Raises OverLimit for more readings than the buffer holds.
         """
         ...
 

@@ -88,31 +88,6 @@ class Placement:
         return self.contacts == proven.contacts and abs(self.z_um - proven.z_um) <= tolerance_um
 
 
-@dataclass(frozen=True)
-class SourceSettings:
-    """Voltage sourcing of an SMU.
-
-    limit_amps: compliance, A. nplc: integration time in power-line cycles. range_volts: largest level needed, V; the
-    smallest source range that reaches it is taken; None: limit_volts. limit_volts: no level beyond it is ever sourced,
-    V; None: the range's own end.
-    """
-
-    limit_amps: float
-    range_volts: float | None = None
-    nplc: float = 0.1
-    four_wire: bool = False
-    limit_volts: float | None = None
-
-
-@dataclass(frozen=True)
-class SmuReading:
-    """One point: sourced volts, measured amps, and whether the SMU was limiting (then amps is the limit, not the device)."""
-
-    volts: float
-    amps: float
-    in_compliance: bool
-
-
 _NONE_GRANTED = Capability(0)
 
 

@@ -13,7 +13,8 @@ from drivers.links.visa import VisaLink
 from drivers.scpi import Scpi, parse_flag
 from drivers.smu import keithley2450_messages as say
 from drivers.smu.capabilities import KEITHLEY_2450
-from drivers.values import Identity, SmuReading, SourceSettings, WireCounts
+from drivers.smu.values import SmuReading, SourceSettings
+from drivers.values import Identity, WireCounts
 
 _LINE_FREQUENCY_HZ = 50.0
 _OFF_VERIFIED_WITHIN_S = 1.0

@@ -9,7 +9,8 @@ import re
 from drivers.errors import ProtocolError
 from drivers.origin import origin_of
 from drivers.scpi import number, parse_flag, parse_number
-from drivers.values import Identity, SmuReading, SourceSettings
+from drivers.smu.values import SmuReading, SourceSettings
+from drivers.values import Identity
 
 IDENTITY = "*IDN?"
 LANGUAGE = "*LANG?"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from drivers.errors import Refused
-from drivers.values import Placement, SourceSettings
+from drivers.smu.values import SourceSettings
+from drivers.values import Placement
 from hil.model.lab import DieIndex, Limits
 from hil.station.errors import ContactFailed
 from hil.station.instruments import Instruments

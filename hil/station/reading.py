@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from drivers.board_values import WriteVerifySettings
 from drivers.errors import EmergencyStopped, Refused
 from drivers.protocols import CrossbarController
-from drivers.values import SourceSettings
+from drivers.smu.values import SourceSettings
 from hil.model.lab import LabConfig
 from hil.station.errors import PathOpened
 from hil.station.instruments import Instruments

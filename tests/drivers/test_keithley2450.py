@@ -11,7 +11,7 @@ from drivers.protocols import SourceMeter
 from drivers.smu import keithley2450_messages as say
 from drivers.smu.capabilities import KEITHLEY_2450
 from drivers.smu.keithley2450 import Keithley2450, open_keithley2450
-from drivers.values import SmuReading, SourceSettings
+from drivers.smu.values import SmuReading, SourceSettings
 from tests.support.scripted_server import HANG_UP, Answer, Script, ScriptedServer
 
 IDENTITY = b"KEITHLEY INSTRUMENTS,MODEL 2450,04096331,1.7.12b\n"

@@ -8,7 +8,7 @@ from drivers.errors import MotionRefused
 from drivers.prober.sentio import Sentio, open_sentio
 from drivers.prober.sentio_codes import ProberBug, ProberNeedsOperator
 from drivers.smu.keithley2450 import Keithley2450, open_keithley2450
-from drivers.values import SourceSettings
+from drivers.smu.values import SourceSettings
 from firmware_protocol.codes import Route
 from tests.support.simulated_lab import SEED, SimulatedLab, simulated_lab
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drivers.errors import DriverError, EmergencyStopped
-from drivers.values import SourceSettings
+from drivers.smu.values import SourceSettings
 from hil.station import emergency
 from hil.station.emergency import check_lab, clear_emergency, stop_everything
 from hil.station.errors import NotInContact

@@ -12,7 +12,7 @@ from drivers.errors import ConnectFailed, DriverError, OverLimit, Refused
 from drivers.prober.motion_rules import PositionNotVerified
 from drivers.prober.sentio import open_sentio
 from drivers.smu.keithley2450 import open_keithley2450
-from drivers.values import SourceSettings
+from drivers.smu.values import SourceSettings
 from firmware_protocol.codes import Route
 from hil.station.errors import NotInContact, NotMadeSafe, WrongChip
 from hil.station.reading import BoardWriting
