@@ -1,71 +1,151 @@
-"""What each source-measure unit can do, as data: the driver plans and refuses from it, nothing is typed twice.
+"""What each source-measure unit can do, as data: the drivers plan, refuse and wait by it, nothing is typed twice.
 
-Sources: 2450 reference manual 2450-901-01 (ranges, limits, list sizes, apertures) and the 2450 data sheet.
+Rule 1: a figure stands here as the manual or the data sheet gives it; what follows from figures is computed.
+Rule 2: what a model does not have is refused, NaN included, and never clipped.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from drivers.errors import OverLimit
+
+Source = Literal["volts", "amps"]
+
+_RATED_AT_HERTZ = 60.0
+"""The line frequency at which data sheets give their rates."""
+_APERTURES_WITH_AUTOZERO = 3
+"""Signal, reference and zero."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Volts or amps of one model. source_ranges, measure_ranges: full scales, rising. limit: (smallest, largest) compliance."""
+
+    unit: Literal["V", "A"]
+    source_ranges: tuple[float, ...]
+    measure_ranges: tuple[float, ...]
+    limit: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class SmuCapabilities:
-    """source_volts_ranges: full scales, V. overrange: largest level as a multiple of its range.
+    """envelope: (largest volts, largest amps) of each corner of the power envelope, overrange included.
 
-    limit_amps, nplc: (smallest, largest). high_range_volts, high_range_amps: from this source range on, the largest
-    current limit, A. readings_per_s: to memory at the shortest aperture. list_per_message, list_points: of a list sweep.
+    overrange, measure_overrange: largest level and largest reading as multiples of their range. nplc, settle_s, pulse_s:
+    (smallest, largest); a pulse is also never shorter than settling and reading take. readings_per_s: to memory, back to back, at the
+    shortest aperture without autozero, 60 Hz; triggered_per_s: the same, each begun by an edge of the digital lines.
+    buffer_readings: most readings that one buffer holds. list_per_message, list_points: of a list sweep, in one message and
+    in all. sweep_points: of a linear sweep.
     """
 
     model: str
-    source_volts_ranges: tuple[float, ...]
+    volts: Quantity
+    amps: Quantity
+    envelope: tuple[tuple[float, float], ...]
     overrange: float
-    limit_amps: tuple[float, float]
-    high_range_volts: float
-    high_range_amps: float
+    measure_overrange: float
     nplc: tuple[float, float]
+    settle_s: tuple[float, float]
+    pulse_s: tuple[float, float]
     readings_per_s: float
+    triggered_per_s: float
     buffer_readings: int
     list_per_message: int
     list_points: int
+    sweep_points: int
 
-    def range_for(self, volts: float) -> float:
-        """Full scale of the smallest source range that reaches a level, V. Raises OverLimit when none does, NaN included."""
-        reaching = [each for each in self.source_volts_ranges if 0 < volts <= each * self.overrange]
-        if not reaching:
-            largest = max(self.source_volts_ranges) * self.overrange
-            raise OverLimit(f"{self.model}: no source range reaches {volts!r} V; choose a range_volts above 0 and up to {largest:g} V")
-        return min(reaching)
+    def sourced(self, source: Source) -> Quantity:
+        return self.volts if source == "volts" else self.amps
 
-    def check_level(self, volts: float, range_volts: float) -> None:
-        """Raises OverLimit for a level beyond the range, NaN included."""
-        largest = range_volts * self.overrange
-        if not abs(volts) <= largest:
-            raise OverLimit(f"{self.model}: {volts!r} V is beyond {largest:g} V of the {range_volts:g} V range; configure a larger range")
+    def measured(self, source: Source) -> Quantity:
+        """The quantity that is measured, and limited, while the other is sourced."""
+        return self.amps if source == "volts" else self.volts
 
-    def check_limit(self, amps: float, range_volts: float) -> None:
-        """Raises OverLimit for a current limit the instrument does not have on that source range, NaN included."""
-        smallest, largest = self.limit_amps
-        if range_volts >= self.high_range_volts:
-            largest = min(largest, self.high_range_amps)
-        if not smallest <= amps <= largest:
-            raise OverLimit(f"{self.model}: current limit {amps!r} A is outside {smallest:g} to {largest:g} A at {range_volts:g} V")
+    def range_for(self, source: Source, level: float) -> float:
+        """Full scale of the smallest source range that reaches a level. Raises OverLimit when none does."""
+        quantity = self.sourced(source)
+        return self._smallest(quantity.source_ranges, self.overrange, level, quantity.unit, "source")
+
+    def measure_range_for(self, source: Source, value: float) -> float:
+        """Full scale of the smallest range that measures a value, while `source` is sourced. Raises OverLimit when none does."""
+        quantity = self.measured(source)
+        return self._smallest(quantity.measure_ranges, self.measure_overrange, value, quantity.unit, "measure")
+
+    def largest_limit(self, source: Source, range_: float) -> float:
+        """Largest compliance on a source range: A while sourcing V, V while sourcing A."""
+        corners = self.envelope if source == "volts" else [(amps, volts) for volts, amps in self.envelope]
+        return max(limit for level, limit in corners if range_ <= level)
+
+    def check_level(self, source: Source, level: float, range_: float) -> None:
+        """Raises OverLimit for a level beyond the range."""
+        largest, unit = range_ * self.overrange, self.sourced(source).unit
+        if not abs(level) <= largest:
+            raise OverLimit(
+                f"{self.model}: {level!r} {unit} is beyond {largest:g} {unit} of the {range_:g} {unit} range; configure a larger range"
+            )
+
+    def check_limit(self, source: Source, limit: float, range_: float) -> None:
+        """Raises OverLimit for a compliance that the instrument does not have on that source range."""
+        quantity = self.measured(source)
+        smallest, largest = quantity.limit[0], min(quantity.limit[1], self.largest_limit(source, range_))
+        if not smallest <= limit <= largest:
+            kind = "current" if source == "volts" else "voltage"
+            raise OverLimit(
+                f"{self.model}: {kind} limit {limit!r} {quantity.unit} is outside {smallest:g} to {largest:g} {quantity.unit} "
+                f"at {range_:g} {self.sourced(source).unit}"
+            )
 
     def check_nplc(self, nplc: float) -> None:
-        smallest, largest = self.nplc
-        if not smallest <= nplc <= largest:
-            raise OverLimit(f"{self.model}: {nplc!r} power-line cycles is outside {smallest:g} to {largest:g}")
+        self._check_span("integration time", nplc, self.nplc, "power-line cycles")
+
+    def check_settle(self, settle_s: float) -> None:
+        self._check_span("settling time", settle_s, self.settle_s, "s")
+
+    def check_pulse(self, pulse_s: float, reading_s: float) -> None:
+        """reading_s: of the reading at the pulse's end. Raises OverLimit for a pulse that the model cannot make."""
+        smallest = max(self.pulse_s[0], reading_s)
+        self._check_span("pulse", pulse_s, (smallest, self.pulse_s[1]), "s (its reading included)")
+
+    def aperture_s(self, nplc: float, line_hertz: float) -> float:
+        return nplc / line_hertz
+
+    def reading_s(self, nplc: float, autozero: bool, line_hertz: float, *, triggered: bool = False) -> float:
+        """From one reading to the next, back to back, the level standing, s."""
+        rate = self.triggered_per_s if triggered else self.readings_per_s
+        overhead_s = 1.0 / rate - self.nplc[0] / _RATED_AT_HERTZ
+        return overhead_s + (_APERTURES_WITH_AUTOZERO if autozero else 1) * self.aperture_s(nplc, line_hertz)
+
+    def _smallest(self, ranges: tuple[float, ...], over: float, value: float, unit: str, kind: str) -> float:
+        reaching = [each for each in ranges if 0 < value <= each * over]
+        if not reaching:
+            raise OverLimit(
+                f"{self.model}: no {kind} range reaches {value!r} {unit}; choose one above 0 and up to {max(ranges) * over:g} {unit}"
+            )
+        return min(reaching)
+
+    def _check_span(self, what: str, value: float, span: tuple[float, float], unit: str) -> None:
+        smallest, largest = span
+        if not smallest <= value <= largest:
+            raise OverLimit(f"{self.model}: {what} {value!r} {unit} is outside {smallest:g} to {largest:g}")
 
 
+# 2450 reference manual 2450-901-01 (ranges, limits, list sizes, apertures) and the 2450 data sheet.
+_2450_AMPS = (10e-9, 100e-9, 1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0)
+_2450_VOLTS = (0.02, 0.2, 2.0, 20.0, 200.0)
 KEITHLEY_2450 = SmuCapabilities(
     model="2450",
-    source_volts_ranges=(0.02, 0.2, 2.0, 20.0, 200.0),
+    volts=Quantity("V", _2450_VOLTS, _2450_VOLTS, (0.02, 210.0)),
+    amps=Quantity("A", _2450_AMPS, _2450_AMPS, (1e-9, 1.05)),
+    envelope=((21.0, 1.05), (210.0, 0.105)),
     overrange=1.05,
-    limit_amps=(1e-9, 1.05),
-    high_range_volts=200.0,
-    high_range_amps=0.105,
+    measure_overrange=1.05,
     nplc=(0.01, 10.0),
+    settle_s=(0.0, 10_000.0),
+    pulse_s=(1e-3, 10_000.0),
     readings_per_s=3_000.0,
+    triggered_per_s=3_000.0,
     buffer_readings=250_000,
     list_per_message=100,
     list_points=2_500,
+    sweep_points=1_000_000,
 )

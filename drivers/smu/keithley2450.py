@@ -62,8 +62,8 @@ class Keithley2450:
         """
         wanted_volts = next(each for each in (settings.range_volts, settings.limit_volts, _RANGE_VOLTS) if each is not None)
         self._check_limit(wanted_volts, settings)
-        range_volts = KEITHLEY_2450.range_for(wanted_volts)
-        KEITHLEY_2450.check_limit(settings.limit_amps, range_volts)
+        range_volts = KEITHLEY_2450.range_for("volts", wanted_volts)
+        KEITHLEY_2450.check_limit("volts", settings.limit_amps, range_volts)
         KEITHLEY_2450.check_nplc(settings.nplc)
         self._settings = None
         self._group("configure", say.configuration(settings, range_volts))
@@ -99,7 +99,7 @@ class Keithley2450:
         if self._settings is None:
             raise Refused(f"{self._name}: configure it before measuring")
         self._check_limit(volts, self._settings)
-        KEITHLEY_2450.check_level(volts, self._range_volts)
+        KEITHLEY_2450.check_level("volts", volts, self._range_volts)
         aperture_s = self._settings.nplc / _LINE_FREQUENCY_HZ * _APERTURES_PER_READING
         answer = self._scpi.query(say.measurement(volts), self._timeout_s + aperture_s)
         reading, output_on = say.parse_measurement(answer, self._name)

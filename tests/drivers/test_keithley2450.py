@@ -238,7 +238,7 @@ def test_nothing_is_measured_or_switched_on_before_the_configuration():
 
 
 def test_the_capabilities_are_the_data_sheets():
-    assert KEITHLEY_2450.source_volts_ranges == (0.02, 0.2, 2.0, 20.0, 200.0)
+    assert KEITHLEY_2450.volts.source_ranges == (0.02, 0.2, 2.0, 20.0, 200.0)
     assert (KEITHLEY_2450.list_per_message, KEITHLEY_2450.list_points) == (100, 2_500)
 
 
