@@ -4,7 +4,7 @@ Rule 1: a figure stands here as the manual or the data sheet gives it; what foll
 Rule 2: what a model does not have is refused, NaN included, and never clipped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from drivers.errors import OverLimit
@@ -35,7 +35,7 @@ class SmuCapabilities:
     (smallest, largest); a pulse is also never shorter than settling and reading take. readings_per_s: to memory, back to back, at the
     shortest aperture without autozero, 60 Hz; triggered_per_s: the same, each begun by an edge of the digital lines.
     buffer_readings: most readings that one buffer holds. list_per_message, list_points: of a list sweep, in one message and
-    in all. sweep_points: of a linear sweep.
+    in all. sweep_points: of a linear sweep. digital_lines: whether it can be triggered.
     """
 
     model: str
@@ -53,6 +53,7 @@ class SmuCapabilities:
     list_per_message: int
     list_points: int
     sweep_points: int
+    digital_lines: bool = True
 
     def sourced(self, source: Source) -> Quantity:
         return self.volts if source == "volts" else self.amps
@@ -149,3 +150,37 @@ KEITHLEY_2450 = SmuCapabilities(
     list_points=2_500,
     sweep_points=1_000_000,
 )
+
+# 2600B reference manual 2600BS-901-01 (ranges 2-44, operating boundaries 5-3 and 5-9); SPEC-2602B Rev. B and the 2636B data sheet
+# p. 30 (smallest limits, apertures, sweep API rates, buffers with time stamps and source values). A list is as long as one message.
+_2602B_AMPS = (100e-9, 1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0, 3.0)
+_2602B_VOLTS = (0.1, 1.0, 6.0, 40.0)
+KEITHLEY_2602B = SmuCapabilities(
+    model="2602B",
+    volts=Quantity("V", _2602B_VOLTS, _2602B_VOLTS, (0.01, 40.0)),
+    amps=Quantity("A", _2602B_AMPS, _2602B_AMPS, (10e-9, 3.0)),
+    envelope=((6.06, 3.03), (40.4, 1.01)),
+    overrange=1.01,
+    measure_overrange=1.02,
+    nplc=(0.001, 25.0),
+    settle_s=(0.0, 1_000.0),
+    pulse_s=(100e-6, 1_000.0),
+    readings_per_s=20_000.0,
+    triggered_per_s=11_200.0,
+    buffer_readings=60_000,
+    list_per_message=100,
+    list_points=100,
+    sweep_points=60_000,
+)
+_2636B_AMPS = (1e-9, 10e-9, 100e-9, 1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0, 1.5)
+_2636B_VOLTS = (0.2, 2.0, 20.0, 200.0)
+KEITHLEY_2636B = replace(
+    KEITHLEY_2602B,
+    model="2636B",
+    volts=Quantity("V", _2636B_VOLTS, _2636B_VOLTS, (0.02, 200.0)),
+    amps=Quantity("A", _2636B_AMPS, (100e-12, *_2636B_AMPS), (100e-12, 1.5)),
+    envelope=((20.2, 1.515), (202.0, 0.101)),
+)
+KEITHLEY_2635B = replace(KEITHLEY_2636B, model="2635B")
+# The 2634B has neither the 100 pA range nor digital lines.
+KEITHLEY_2634B = replace(KEITHLEY_2636B, model="2634B", amps=Quantity("A", _2636B_AMPS, _2636B_AMPS, (1e-9, 1.5)), digital_lines=False)
