@@ -1,0 +1,1 @@
+"""What every simulated source-measure unit is made of: data sheets and the analog channel. Knows no dialect."""
