@@ -7,6 +7,7 @@ Rule 2: nothing is polled: a paused direction costs nothing, a lost one is repor
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,24 +28,33 @@ class End(Protocol):
 
     def write(self, data: bytes | bytearray, /) -> int: ...
 
+    def reset(self) -> None:
+        """Let the close that follows be a reset, as of a peer that lost its power and came back."""
+        ...
+
     def close(self) -> None: ...
 
 
 class SocketEnd:
     """A connected TCP socket that delays nothing: TCP_NODELAY, and TCP_QUICKACK after every receive where it exists, because a
-    client that leaves Nagle's algorithm on would otherwise wait 40 ms for each acknowledgement."""
+    client that leaves Nagle's algorithm on would otherwise wait 40 ms for each acknowledgement. quick_ack: False leaves that to
+    the operating system."""
 
     lossy_after_s: float | None = None
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, quick_ack: bool = True) -> None:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
+        self._quick_ack = quick_ack and hasattr(socket, "TCP_QUICKACK")
         self.fileno, self.write, self.close = connected.fileno, connected.send, connected.close
+
+    def reset(self) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def read(self, size: int) -> bytes:
         data = self._socket.recv(size)
-        if hasattr(socket, "TCP_QUICKACK"):
+        if self._quick_ack:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
 
@@ -97,6 +107,10 @@ class Channel:
                 data = data[sent:]
                 self._wait_until_writable()
         self._unsent += b"" if self.broken else data
+
+    def reset(self) -> None:
+        """The next close is a reset, where the transport knows one."""
+        self._end.reset()
 
     def close(self) -> None:
         """At once; what waits is lost."""

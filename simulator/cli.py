@@ -16,7 +16,7 @@ from simulator.options import BadOption, Options, options
 from simulator.physics.fab import FabError
 from simulator.physics.wafer import Wafer, nearest_dies
 from simulator.pty_port import NoPseudoTerminals
-from simulator.server import Host, PortTaken, new_loop
+from simulator.server import Access, Host, PortTaken, new_loop
 from simulator.world import World
 
 _REAL_KELVIN_PER_S = 0.5
@@ -45,15 +45,17 @@ async def run(chosen: Options) -> None:
 
 async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
     kelvin_per_s = _REAL_KELVIN_PER_S if chosen.clock.name == "real" else None
-    prober, smu, crossbar = (chosen.port_base + offset if chosen.port_base else 0 for offset in range(3))
+    prober, smu, crossbar, dead = (chosen.port_base + offset if chosen.port_base else 0 for offset in range(4))
     controller, line = _controller(world, chosen.clock), chosen.line("crossbar")
+    meter = Keithley2450(world)
 
     def restart() -> None:
         controller.reboot(_boot_id(), chosen.clock.now_ns())
 
     return Addresses(
         prober=await host.serve(Sentio(world, cold=chosen.cold, kelvin_per_s=kelvin_per_s), prober, chosen.line("prober")),
-        smu=await host.serve(Keithley2450(world), smu, chosen.line("smu")),
+        smu=await host.serve(meter, smu, chosen.line("smu"), access=Access(most_clients=chosen.smu_clients)),
+        dead_socket=await host.serve_dead_socket(meter, dead),
         crossbar=await (
             host.serve_pty(controller, line, restart) if chosen.crossbar_pty else host.serve(controller, crossbar, line, restart)
         ),

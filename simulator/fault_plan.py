@@ -5,7 +5,7 @@ Rule: a file is used whole or refused whole, in one line that names the key, its
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,10 +17,15 @@ _NS_PER_S = 1_000_000_000
 _LONGEST_S = 86_400.0
 _MOST_NOISE_BYTES = 65_536
 
-ON_A_SERIAL_LINE = frozenset(FaultName)
-ON_TCP = frozenset((FaultName.CUT, FaultName.REPEAT, FaultName.LOSE, FaultName.DELAY, FaultName.STALL, FaultName.DISCONNECT))
+ON_A_SERIAL_LINE = frozenset(FaultName) - {FaultName.RESET}
+ON_TCP = frozenset(
+    (FaultName.CUT, FaultName.REPEAT, FaultName.LOSE, FaultName.DELAY, FaultName.STALL, FaultName.DISCONNECT, FaultName.RESET)
+)
 """TCP itself garbles no bytes; an instrument behind it can fail to speak, speak twice, stop in the middle, be late or hang up."""
-ALLOWED = {"crossbar": ON_A_SERIAL_LINE, "smu": ON_TCP, "prober": ON_TCP}
+GARBLED = frozenset((FaultName.FLIP, FaultName.DROP, FaultName.DOUBLE, FaultName.SWAP))
+"""A source meter behind a converter of GPIB or a serial line does get its bytes garbled on the way."""
+ALLOWED = {"crossbar": ON_A_SERIAL_LINE, "smu": ON_TCP | GARBLED, "prober": ON_TCP}
+INTERLOCK = "interlock_open"
 WHEN = ("probability", "at", "after_s")
 _HELD = (FaultName.DELAY, FaultName.STALL)
 
@@ -31,10 +36,14 @@ class FaultPlanError(ValueError):
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """seed: everything random follows from it. lines: by instrument; one that is not named does not fail."""
+    """seed: everything random follows from it. lines: by instrument; one that is not named does not fail.
+
+    interlock_open: when the SMU's interlock opens and for how long, (after ns, ns).
+    """
 
     seed: int
     lines: Mapping[str, LinePlan]
+    interlock_open: tuple[tuple[int, int], ...] = ()
 
 
 def load_faults(path: Path) -> FaultPlan:
@@ -51,13 +60,29 @@ def parse_faults(text: str) -> FaultPlan:
     """Raises ValueError: not TOML, or (FaultPlanError) not a plan."""
     values = tomllib.loads(text)
     _expect_known(values, ("seed", *ALLOWED), "")
-    lines = {name: _line(_table(values[name], name), name) for name in ALLOWED if name in values}
-    return FaultPlan(_whole(values.get("seed", 0), "seed", 0, 2**63 - 1), lines)
+    tables = {name: _table(values[name], name) for name in ALLOWED if name in values}
+    lines = {name: _line(table, name) for name, table in tables.items()}
+    return FaultPlan(_whole(values.get("seed", 0), "seed", 0, 2**63 - 1), lines, tuple(_openings(tables.get("smu", {}))))
+
+
+def _openings(smu: Table) -> Iterator[tuple[int, int]]:
+    given = smu.get(INTERLOCK, [])
+    entries = cast("list[object]", given) if isinstance(given, list) else [given]
+    for entry in entries:
+        times = _table(entry, f"smu.{INTERLOCK}")
+        _expect_known(times, ("after_s", "seconds"), f"smu.{INTERLOCK}.")
+        if "after_s" not in times or "seconds" not in times:
+            raise FaultPlanError(f"smu.{INTERLOCK} is {entry!r}; it needs after_s and seconds, as in {{ after_s = 5.0, seconds = 1.0 }}")
+        yield _ns(times["after_s"], f"smu.{INTERLOCK}.after_s"), _ns(times["seconds"], f"smu.{INTERLOCK}.seconds")
 
 
 def _line(values: Table, instrument: str) -> LinePlan:
-    _expect_known(values, ("to_device", "to_host"), f"{instrument}.")
-    ways = {way: _direction(_table(given, f"{instrument}.{way}"), f"{instrument}.{way}", instrument) for way, given in values.items()}
+    _expect_known(values, ("to_device", "to_host", *((INTERLOCK,) if instrument == "smu" else ())), f"{instrument}.")
+    ways = {
+        way: _direction(_table(given, f"{instrument}.{way}"), f"{instrument}.{way}", instrument)
+        for way, given in values.items()
+        if way != INTERLOCK
+    }
     return LinePlan(**ways)
 
 

@@ -30,6 +30,7 @@ class FaultName(StrEnum):
     DELAY = "delay"
     STALL = "stall"
     DISCONNECT = "disconnect"
+    RESET = "reset"
     REBOOT = "reboot"
 
 
@@ -37,6 +38,7 @@ class Incident(StrEnum):
     """What a frame can bring about by being lost."""
 
     DISCONNECT = "disconnect"
+    RESET = "reset"
     REBOOT = "reboot"
 
 

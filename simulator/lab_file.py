@@ -20,17 +20,23 @@ LIMITS: dict[str, float | int] = {
     "averages": 1_000,
     "max_pulses": 20,
     "consecutive_contact_failures": 3,
+    "dwell_s": 10.0,
+    "energy_joules": 1e-2,
 }
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Loopback ports of the three instruments; the crossbar may be the path of a serial device. baud: of its line, 0 for no limit."""
+    """Loopback ports of the three instruments; the crossbar may be the path of a serial device. baud: of its line, 0 for no limit.
+
+    dead_socket: the port that ends every connection to the SMU, 0 for none.
+    """
 
     prober: int
     smu: int
     crossbar: int | str
     baud: int = 0
+    dead_socket: int = 0
 
     def lines(self) -> dict[str, str]:
         """Address of each instrument as lab.toml writes it."""
@@ -47,7 +53,8 @@ def lab_toml(addresses: Addresses, wafer: Wafer, smu_driver: str) -> str:
     sections = [_section("station", {"name": '"simulated-lab"'})]
     for name, address in addresses.lines().items():
         baud = {"baud": str(addresses.baud)} if name == "crossbar" and addresses.baud else {}
-        sections.append(_section(name, {"driver": f'"{drivers[name]}"', "address": f'"{address}"', **baud}))
+        dead = {"dead_socket": f'"TCPIP0::127.0.0.1::{addresses.dead_socket}::SOCKET"'} if name == "smu" and addresses.dead_socket else {}
+        sections.append(_section(name, {"driver": f'"{drivers[name]}"', "address": f'"{address}"', **baud, **dead}))
     geometry: Geometry = wafer.geometry
     sections.append(_section("chip", {"kernels": str(geometry.kernels), "rows": str(geometry.rows), "columns": str(geometry.columns)}))
     dies = ", ".join(f"[{x}, {y}]" for x, y in wafer.dies)

@@ -11,6 +11,7 @@ from simulator.fault_plan import FaultPlan, load_faults
 from simulator.line import LineSettings
 from simulator.physics.fab import PRESETS, Fab, load_fab
 from simulator.physics.wafer import whole_map
+from simulator.server import MOST_CLIENTS
 
 SMU_MODELS = ("keithley2450",)
 REAL_BAUD = 921_600
@@ -26,6 +27,7 @@ class Options:
     """wafer_seed, fab, dies: the wafer. port_base: first of three ports (prober, smu, crossbar), 0 for free ones.
 
     baud: of the crossbar's line, 0 for as fast as the transport. crossbar_pty: a serial device instead of a socket.
+    smu_clients: how many the SMU serves at a time; a real one may serve a single one.
     """
 
     wafer_seed: int
@@ -38,6 +40,7 @@ class Options:
     cold: bool
     baud: int = 0
     crossbar_pty: bool = False
+    smu_clients: int = MOST_CLIENTS
     faults: FaultPlan = field(default_factory=lambda: FaultPlan(0, {}))
 
     def line(self, instrument: str) -> LineSettings:
@@ -52,6 +55,7 @@ class Options:
 
 
 def parser() -> argparse.ArgumentParser:
+    ports = "prober on P, SMU on P+1, crossbar on P+2, the SMU's dead socket on P+3; 0 takes free ports"
     built = argparse.ArgumentParser(
         prog="hil sim",
         description="A simulated lab on loopback sockets: prober, SMU and crossbar controller over one wafer of pretended junctions.",
@@ -73,7 +77,14 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--crossbar-pty", action="store_true", help="the crossbar is a serial device (pseudo-terminal), not a socket")
     built.add_argument("--faults", type=Path, metavar="FILE", help="TOML file of faults on the lines to the instruments")
     built.add_argument("--write-lab", type=Path, metavar="FILE", help="write lab.toml for the service, once every port listens")
-    built.add_argument("--port-base", type=int, default=0, metavar="P", help="prober on P, SMU on P+1, crossbar on P+2; 0 takes free ports")
+    built.add_argument(
+        "--port-base",
+        type=int,
+        default=0,
+        metavar="P",
+        help=ports,
+    )
+    built.add_argument("--smu-clients", type=int, default=MOST_CLIENTS, metavar="N", help="clients that the SMU serves at a time")
     built.add_argument("--cold", action="store_true", help="no wafer loaded, no home and no contact height set")
     return built
 
@@ -94,6 +105,7 @@ def options(arguments: Sequence[str]) -> Options:
         cold=given.cold,
         baud=getattr(given, "baud", REAL_BAUD if clock.name == "real" else 0),
         crossbar_pty=given.crossbar_pty,
+        smu_clients=given.smu_clients,
         faults=FaultPlan(0, {}) if given.faults is None else load_faults(given.faults),
     )
 
@@ -103,10 +115,12 @@ def _check(given: argparse.Namespace) -> None:
         raise BadOption(f"--smu {given.smu}: no such simulated SMU; there is {', '.join(SMU_MODELS)}")
     if given.wafer_seed < 0:
         raise BadOption(f"--wafer-seed {given.wafer_seed}: must be 0 or more")
+    if not 1 <= given.smu_clients <= MOST_CLIENTS:
+        raise BadOption(f"--smu-clients {given.smu_clients}: must be 1 to {MOST_CLIENTS}")
     if not 1 <= given.dies <= len(whole_map()):
         raise BadOption(f"--dies {given.dies}: the wafer has 1 to {len(whole_map())}")
-    if given.port_base != 0 and not 1024 <= given.port_base <= 65_533:
-        raise BadOption(f"--port-base {given.port_base}: must be 0, or 1024 to 65533")
+    if given.port_base != 0 and not 1024 <= given.port_base <= 65_532:
+        raise BadOption(f"--port-base {given.port_base}: must be 0, or 1024 to 65532")
     slowest, fastest = _BAUD_RATES
     if (baud := getattr(given, "baud", 0)) != 0 and not slowest <= baud <= fastest:
         raise BadOption(f"--baud {baud}: must be 0 for no limit, or {slowest} to {fastest}")

@@ -39,6 +39,9 @@ class PtyEnd:
     def write(self, data: bytes | bytearray, /) -> int:
         return os.write(self._master, data)
 
+    def reset(self) -> None:
+        """Nothing: a hang-up is the worst a serial device knows."""
+
     def close(self) -> None:
         """Hang up: whoever has the device open reads its end."""
         os.close(self._slave)

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeGuard, cast
 
+from simulator.agenda import Agenda
 from simulator.channel import End, SocketEnd
 from simulator.clock import Clock
 from simulator.hosted_port import HostedPort, Replies, Stream
 from simulator.instruments import ClientPort, Instrument, StreamInstrument, StreamPort
 from simulator.line import Cable, LineSettings
 from simulator.pty_port import NoPseudoTerminals, PtyPath
+from simulator.pump import Pump
 from simulator.session import Session
 
 TICK_S = 0.05
@@ -58,35 +60,59 @@ class Host:
             await station.close()
 
     async def serve(
-        self, instrument: Served, port: int = 0, line: LineSettings | None = None, on_reboot: Callable[[], None] | None = None
+        self,
+        instrument: Served,
+        port: int = 0,
+        line: LineSettings | None = None,
+        on_reboot: Callable[[], None] | None = None,
+        access: "Access | None" = None,
     ) -> int:
         """Listen on a loopback port, 0 for a free one; returns the port. Every connection is a line of its own.
 
         on_reboot: restarts the instrument, for a line whose plan says so. Raises PortTaken.
         """
-        try:
-            listener = socket.create_server((HOST, port), backlog=_BACKLOG)
-        except OSError as error:
-            raise PortTaken(f"{HOST}:{port} cannot be used ({error.strerror}); choose another --port-base, or 0 for free ports") from error
-        station = _Station(self.clock, instrument, line or LineSettings(), on_reboot)
+        station = _Station(self.clock, instrument, line or LineSettings(), on_reboot, access or Access())
         self._stations.append(station)
-        station.listen(listener)
-        return int(listener.getsockname()[1])
+        return station.listen(_listener(port), station.accept)
+
+    async def serve_dead_socket(self, instrument: Served, port: int = 0) -> int:
+        """Listen on a port that ends every connection of a served instrument as soon as somebody connects to it, as port 5030 of
+        Keithley's does; returns the port. No output changes. Raises PortTaken."""
+        station = next(each for each in self._stations if each.serves(instrument))
+        return station.listen(_listener(port), station.cut_all)
 
     async def serve_pty(self, instrument: Served, line: LineSettings | None = None, on_reboot: Callable[[], None] | None = None) -> str:
         """Be a serial device; returns its path. Everybody who opens it shares one line. Raises NoPseudoTerminals."""
         path = PtyPath()
-        station = _Station(self.clock, instrument, line or LineSettings(), on_reboot)
+        station = _Station(self.clock, instrument, line or LineSettings(), on_reboot, Access())
         self._stations.append(station)
         station.plug_in(path)
         return str(path.path)
 
 
-class _Station:
-    """One hosted instrument with its listener or its pseudo-terminal, and everybody connected to it."""
+def _listener(port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((HOST, port), backlog=_BACKLOG)
+    except OSError as error:
+        raise PortTaken(f"{HOST}:{port} cannot be used ({error.strerror}); choose another --port-base, or 0 for free ports") from error
+    listener.setblocking(False)
+    return listener
 
-    def __init__(self, clock: Clock, instrument: Served, line: LineSettings, on_reboot: Callable[[], None] | None) -> None:
-        self._clock, self._instrument, self._on_reboot = clock, instrument, on_reboot
+
+@dataclass(frozen=True)
+class Access:
+    """Who is let in, and how. most_clients: whoever comes after them is turned away. quick_ack: bytes are acknowledged at once; a
+    plain TCP stack delays that, and a client that leaves Nagle's algorithm on waits for it."""
+
+    most_clients: int = MOST_CLIENTS
+    quick_ack: bool = True
+
+
+class _Station:
+    """One hosted instrument with its listeners or its pseudo-terminal, and everybody connected to it."""
+
+    def __init__(self, clock: Clock, instrument: Served, line: LineSettings, on_reboot: Callable[[], None] | None, access: Access) -> None:
+        self._clock, self._instrument, self._on_reboot, self._access = clock, instrument, on_reboot, access
         self._cable = Cable(line, clock.now_ns())
         self._loop = asyncio.get_running_loop()
         self._sessions: set[Session] = set()
@@ -96,13 +122,32 @@ class _Station:
         self._ticking = asyncio.create_task(self._tick())
         if _speaks_unasked(instrument):
             instrument.wake = self._wake
+        agenda: Agenda | None = getattr(instrument, "agenda", None)
+        if agenda is not None:
+            self._closing.enter_context(Pump(agenda, clock.now_ns, instrument.tick))
 
-    def listen(self, listener: socket.socket) -> None:
-        """Serve whoever connects."""
-        listener.setblocking(False)
+    def serves(self, instrument: Served) -> bool:
+        return self._instrument is instrument
+
+    def listen(self, listener: socket.socket, accept: Callable[[socket.socket], None]) -> int:
+        """accept: takes who connected. Returns the port."""
         self._closing.callback(listener.close)
         self._closing.callback(self._loop.remove_reader, listener)
-        self._loop.add_reader(listener, self._accept, listener)
+        self._loop.add_reader(listener, self._accept, listener, accept)
+        return int(listener.getsockname()[1])
+
+    def accept(self, connected: socket.socket) -> None:
+        """Serve it, or turn it away."""
+        if len(self._sessions) < self._access.most_clients:
+            self._connect(SocketEnd(connected, self._access.quick_ack))
+        else:
+            connected.close()
+
+    def cut_all(self, connected: socket.socket) -> None:
+        """End every connection, this one as well."""
+        for session in tuple(self._sessions):
+            session.close()
+        connected.close()
 
     def plug_in(self, path: PtyPath) -> None:
         """Serve whoever opens the path; after a hang-up the device comes back."""
@@ -120,23 +165,20 @@ class _Station:
         for session in tuple(self._sessions):
             session.close()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, accept: Callable[[socket.socket], None]) -> None:
         try:
             connected, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError:  # Out of descriptors: those who wait are served when some are free again.
             self._loop.remove_reader(listener)
-            self._loop.call_later(_RETRY_S, self._accept_again, listener)
+            self._loop.call_later(_RETRY_S, self._accept_again, listener, accept)
             return
-        if len(self._sessions) < MOST_CLIENTS:
-            self._connect(SocketEnd(connected))
-        else:
-            connected.close()
+        accept(connected)
 
-    def _accept_again(self, listener: socket.socket) -> None:
+    def _accept_again(self, listener: socket.socket, accept: Callable[[socket.socket], None]) -> None:
         if not self._closed:
-            self._loop.add_reader(listener, self._accept, listener)
+            self._loop.add_reader(listener, self._accept, listener, accept)
 
     def _plug_again(self, path: PtyPath) -> None:
         if self._closed:
@@ -183,6 +225,8 @@ def _speaks_unasked(instrument: Served) -> TypeGuard[StreamInstrument]:
 
 
 def _hosted(port: ClientPort | StreamPort, clock: Clock) -> HostedPort:
+    if hasattr(port, "speaks_on"):
+        return cast("HostedPort", port)
     if hasattr(port, "take"):
         return Stream(cast("StreamPort", port))
     return Replies(cast("ClientPort", port), clock.wall_ns)

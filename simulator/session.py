@@ -102,6 +102,8 @@ class Session:
             elif what is Incident.REBOOT:
                 self._on_reboot()
             else:
+                if what is Incident.RESET:
+                    self._channel.reset()
                 self.close()
                 return
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from firmware_protocol.codes import Route
 from firmware_protocol.geometry import Geometry
+from simulator.agenda import Agenda
 from simulator.board import Board, exposure_s
+from simulator.dice import Dice
 from simulator.needles import Damage, Needles
 from simulator.physics.die import Die
-from simulator.physics.mtj import Floats, Junctions, cell_siemens
+from simulator.physics.mtj import Floats
 from simulator.physics.wafer import DieIndex, Wafer
 from simulator.trigger import TriggerLines
 
@@ -36,7 +38,7 @@ class SmuPoint(NamedTuple):
 
 class World:
     """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's converter lines. trigger: the wires
-    between controller and SMU."""
+    between controller and SMU. agenda: what the instruments do by themselves."""
 
     def __init__(self, wafer: Wafer) -> None:
         self.wafer = wafer
@@ -47,6 +49,8 @@ class World:
         lying = np.random.default_rng([self.seed, 5]).uniform(-200.0, 200.0, 2)
         self.needles = Needles(wafer, (150_000.0 + float(lying[0]), 150_000.0 + float(lying[1])), CONTACT_Z_UM)
         self.trigger = TriggerLines()
+        self.agenda = Agenda()
+        self._smu_dice = Dice(np.random.default_rng([self.seed, 8]))
         self.temperature_c = 25.0
         self._route = Route.NONE
         self._device: int | None = None
@@ -162,10 +166,10 @@ class World:
         if self._output_on and self._bias_volts:
             self._apply(self._bias_volts, width_s)
 
-    def _apply(self, volts: float, width_s: float) -> None:
+    def _apply(self, volts: float, width_s: float) -> bool:
+        """Whether the junction may have changed."""
         die = self._die()
-        if die is not None and self._device is not None:
-            die.pulse(np.array([self._device]), volts, width_s, self._rng)
+        return die is not None and self._device is not None and die.stress_one(self._device, volts, width_s, self._rng)
 
     def _current(self, volts: float) -> float:
         """Noise-free current at the SMU's terminals, A. Grows with volts."""
@@ -174,8 +178,7 @@ class World:
             return 0.0
         if self._route is Route.CONTACT_PADS or self._device is None:
             return volts / self.needles.contact_ohms()
-        cell: tuple[Junctions, NDArray[np.bool_]] = die.at(self._device)
-        siemens = float(cell_siemens(*cell, volts, die.law, die.temperature_c)[0])
+        siemens = die.siemens_of(self._device, volts)
         return volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
 
     def smu_amps(self, volts: float, aperture_s: float, limit_amps: float) -> SmuPoint:
@@ -183,10 +186,11 @@ class World:
 
         Raises nothing: open paths show leakage only. The junction is biased for the aperture and may switch or break.
         """
-        at_volts, limited = self._voltage_within(volts, abs(limit_amps))
-        self._apply(at_volts, aperture_s)
-        leakage = LEAKAGE_AMPS * float(self._rng.standard_normal())
-        amps = self._current(at_volts) * (1.0 + self._relative_noise())
+        at_volts, amps, limited = self._voltage_within(volts, abs(limit_amps))
+        if self._apply(at_volts, aperture_s):
+            amps = self._current(at_volts)
+        leakage = LEAKAGE_AMPS * self._smu_dice.normal()
+        amps *= 1.0 + self._relative_noise()
         if limited:
             amps = float(np.copysign(abs(limit_amps), volts))
         return SmuPoint(amps + leakage, limited, at_volts)
@@ -199,10 +203,12 @@ class World:
         self._apply(at_volts, aperture_s)
         return SmuPoint(self._current(at_volts), limited, at_volts)
 
-    def _voltage_within(self, volts: float, limit_amps: float) -> tuple[float, bool]:
-        if abs(self._current(volts)) <= limit_amps:
-            return volts, False
-        return self._bisect(limit_amps, volts), True
+    def _voltage_within(self, volts: float, limit_amps: float) -> tuple[float, float, bool]:
+        amps = self._current(volts)
+        if abs(amps) <= limit_amps:
+            return volts, amps, False
+        at_volts = self._bisect(limit_amps, volts)
+        return at_volts, self._current(at_volts), True
 
     def _bisect(self, amps: float, volts: float) -> float:
         """Voltage between 0 and volts at which the current's magnitude is `amps`, V."""
@@ -216,5 +222,4 @@ class World:
         die = self._die()
         if die is None or self._device is None:
             return 0.0
-        sigma = die.fab.read_noise_p if bool(die.at(self._device)[1]) else die.fab.read_noise_ap
-        return sigma * float(self._rng.standard_normal())
+        return die.read_noise_of(self._device) * self._smu_dice.normal()

@@ -25,6 +25,7 @@ def sim(
         int | None, typer.Option(min=0, help="Speed of the crossbar's line, 0 for no limit; 921600 with a real clock.", show_default=False)
     ] = None,
     crossbar_pty: Annotated[bool, typer.Option("--crossbar-pty", help="The crossbar is a serial device, not a socket.")] = False,
+    smu_clients: Annotated[int | None, typer.Option(min=1, help="Clients that the SMU serves at a time.", show_default=False)] = None,
     faults: Annotated[Path | None, typer.Option(help="Faults on the lines, as in docs/faults.md.", show_default=False)] = None,
     write_lab: Annotated[Path | None, typer.Option(help="Write lab.toml here once every port listens.", show_default=False)] = None,
     port_base: Annotated[int | None, typer.Option(min=0, max=65_000, help="First port; 0 takes free ones.", show_default=False)] = None,
@@ -38,6 +39,7 @@ def sim(
         "--clock": clock,
         "--smu": smu,
         "--baud": baud,
+        "--smu-clients": smu_clients,
         "--faults": faults,
         "--write-lab": write_lab,
         "--port-base": port_base,

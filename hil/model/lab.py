@@ -25,6 +25,19 @@ class InstrumentSection(_Section):
     timeout_s: Positive = 5.0
 
 
+class SmuSection(InstrumentSection):
+    """trigger_lines: whether its trigger lines are wired to the controller's; without them it reads junction by junction.
+
+    dead_socket: VISA address of the port that makes the instrument drop every other connection, for one that serves few clients.
+    trigger_in, trigger_out: its digital lines from and to the controller.
+    """
+
+    trigger_lines: bool = True
+    dead_socket: str | None = None
+    trigger_in: Annotated[int, Field(ge=1, le=14)] | None = None
+    trigger_out: Annotated[int, Field(ge=1, le=14)] | None = None
+
+
 class CrossbarSection(InstrumentSection):
     baud: Annotated[int, Field(gt=0)] = 921_600
 
@@ -55,6 +68,8 @@ class Limits(_Section):
     smallest_read_volts: below it a reading is offset and resolution, not conductance.
     gate_volts: kept with the station for the record; this controller sets its gate lines itself, nothing over the link does.
     contact_ohms: largest accepted resistance of the shorted pad pair.
+    dwell_s: longest that the SMU may bias one junction without a break. energy_joules: most that it may then put into it, counted
+    as the level times the current limit times that time.
     """
 
     device_volts: Positive = 1.0
@@ -69,6 +84,8 @@ class Limits(_Section):
     averages: Annotated[int, Field(ge=1, le=65_535)] = 1_000
     max_pulses: Annotated[int, Field(ge=1, le=255)] = 20
     consecutive_contact_failures: Annotated[int, Field(ge=1)] = 3
+    dwell_s: Positive = 10.0
+    energy_joules: Positive = 1e-2
 
 
 class StationSection(_Section):
@@ -79,7 +96,7 @@ class StationSection(_Section):
 class LabConfig(_Section):
     station: StationSection = StationSection()
     prober: InstrumentSection
-    smu: InstrumentSection
+    smu: SmuSection
     crossbar: CrossbarSection
     chip: ChipSection = ChipSection()
     wafer: WaferSection

@@ -68,10 +68,11 @@ class Scanning(Operation):
             return OperationState.TIMED_OUT if now_ns >= self._raised_ns + self._timeout_ns else None
         if now_ns < self._raise_ns:
             return None
-        self._raised, self._raised_ns = True, now_ns
+        # The time it was due, however late somebody came by: the SMU's next reading counts from it.
+        self._raised, self._raised_ns = True, self._raise_ns
         self._edges_out += 1
         # Last: whoever listens may have measured, and answered, before this returns.
-        self._board.lines.trigger.ready.edge(now_ns)
+        self._board.lines.trigger.ready.edge(self._raise_ns)
         return OperationState.RUNNING
 
     def due_ns(self) -> int | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from firmware_protocol.geometry import Geometry
 from simulator.physics.defects import Defects, draw_defects, short_ohms
 from simulator.physics.fab import Fab
+from simulator.physics.known_bias import NEGLIGIBLE, KnownBiases
 from simulator.physics.mtj import Bools, Floats, Junctions, Law, breaks_down, cell_siemens, parallel_ohms, reversal_probability
 
 GOOD, SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR = range(6)
@@ -20,9 +21,6 @@ CLASS_VOLTS = 0.1
 OPEN_OHMS = 1e8
 Where = tuple[int | NDArray[np.intp], ...]
 """Index of junctions in an array of the geometry's shape."""
-
-NEGLIGIBLE = 1e-12
-"""A probability below which no draw is made: a kernel read every second for ten thousand years would not notice."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Die:
         self.junctions = _draw_junctions(fab, geometry, spread, defects, rng)
         self._stuck_p, self._stuck_ap, self._telegraph = defects.stuck_p, defects.stuck_ap, defects.telegraph
         self.state_p: Bools = self._held(rng.random(geometry.shape) < 0.5)
+        self._known = KnownBiases(self.junctions, self.law)
 
     def _held(self, state_p: Bools) -> Bools:
         return (state_p | self._stuck_p) & ~self._stuck_ap
@@ -133,6 +132,27 @@ class Die:
         if broken.any():
             path = 1.0 / short_ohms(self.fab, broken.shape, rng)
             self.junctions.shunt_siemens[where] = np.where(broken, np.maximum(junctions.shunt_siemens, path), junctions.shunt_siemens)
+            self._known.forget()
+
+    # --- one junction, as an SMU has it: numbers and no arrays, because a scan comes by 11,200 times a second
+    def siemens_of(self, device: int, cell_volts: float) -> float:
+        """Noise-free cell conductance of one flat device number in its present state, S."""
+        known = self._known.at(cell_volts, self.temperature_c)
+        if known is not None:
+            return known.siemens(self.state_p.item(device), device)
+        return float(cell_siemens(*self.at(device), cell_volts, self.law, self.temperature_c)[0])
+
+    def read_noise_of(self, device: int) -> float:
+        """Relative standard deviation of one reading of it."""
+        return self.fab.read_noise_p if self.state_p.item(device) else self.fab.read_noise_ap
+
+    def stress_one(self, device: int, cell_volts: float, width_s: float, rng: np.random.Generator) -> bool:
+        """As `pulse` of one junction. False where it is known that this changes nothing."""
+        known = self._known.at(cell_volts, self.temperature_c)
+        if known is not None and known.harmless(self.state_p.item(device), device, width_s):
+            return False
+        self.pulse(np.array([device]), cell_volts, width_s, rng)
+        return True
 
     def at(self, device: int) -> tuple[Junctions, Bools]:
         """Parameters and state of one flat device number, as 0-d arrays."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from simulator.clock import Clock
 from simulator.instruments import Reply, StreamInstrument
 from simulator.line import LineSettings
-from simulator.server import Host, new_loop
+from simulator.server import Access, Host, new_loop
 
 BUSY_NS = 150_000_000
 
@@ -134,14 +134,16 @@ def with_caller_on_a_pty(scenario: Callable[[Caller, str], Awaitable[None]], lin
     return caller
 
 
-def with_caller(scenario: Callable[[Caller, int], Awaitable[None]], line: LineSettings | None = None, **settings: int) -> Caller:
+def with_caller(
+    scenario: Callable[[Caller, int], Awaitable[None]], line: LineSettings | None = None, access: Access | None = None, **settings: int
+) -> Caller:
     """Runs the scenario with a Caller on a port, at most 20 s."""
     caller = Caller(**settings)
     instrument: StreamInstrument = caller
 
     async def run() -> None:
         async with Host(Clock("fast")) as host:
-            await asyncio.wait_for(scenario(caller, await host.serve(instrument, line=line, on_reboot=caller.reboot)), 20)
+            await asyncio.wait_for(scenario(caller, await host.serve(instrument, 0, line, caller.reboot, access)), 20)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(run())

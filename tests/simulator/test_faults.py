@@ -101,7 +101,7 @@ def test_after_s_strikes_the_first_frame_after_it_once() -> None:
     assert lost == [False, False, True, False, False]
 
 
-@pytest.mark.parametrize("name", [FaultName.DISCONNECT, FaultName.REBOOT])
+@pytest.mark.parametrize("name", [FaultName.DISCONNECT, FaultName.RESET, FaultName.REBOOT])
 def test_an_incident_comes_in_place_of_the_frame_at_its_time(name: FaultName) -> None:
     plan = DirectionPlan((Fault(name, at=frozenset({2})),), latency_ns=50)
     assert FaultyDirection(plan, 1).carry(FRAME * 3, 0) == [(50, FRAME), (50, Incident(name.value)), (50, FRAME)]
@@ -141,7 +141,8 @@ def test_the_example_of_the_documentation_is_a_good_file(tmp_path: Path) -> None
     assert Fault(FaultName.STALL, after_ns=5 * SECOND_NS, hold_ns=1_500_000_000) in to_device.faults
     assert Fault(FaultName.REBOOT, at=frozenset({200, 450})) in to_device.faults
     assert [fault.name for fault in to_host.faults] == [FaultName.FLIP, FaultName.LOSE, FaultName.LOSE, FaultName.DISCONNECT]
-    assert plan.lines["smu"].to_device == DirectionPlan()
+    assert plan.lines["prober"].to_device == DirectionPlan()
+    assert plan.interlock_open == ((5 * SECOND_NS, SECOND_NS),)
 
 
 def test_every_fault_is_explained_in_the_documentation() -> None:
@@ -158,7 +159,7 @@ def test_every_fault_is_explained_in_the_documentation() -> None:
         ("crossbar = 3", "crossbar is 3; it must be a table"),
         ("[crossbar.both]", "unknown key crossbar.both; here may be to_device, to_host"),
         ("[crossbar.to_host]\nflop = {}", "unknown key crossbar.to_host.flop; here may be latency_s, jitter_s, cut"),
-        ("[smu.to_host]\nflip = { probability = 0.1 }", "unknown key smu.to_host.flip; here may be latency_s, jitter_s, cut"),
+        ("[prober.to_host]\nflip = { probability = 0.1 }", "unknown key prober.to_host.flip; here may be latency_s, jitter_s, cut"),
         ("[prober.to_device]\nreboot = { at = [1] }", "unknown key prober.to_device.reboot"),
         ("[crossbar.to_host]\nflip = 0.01", "crossbar.to_host.flip is 0.01; it must be a table, as in { probability = 0.01 }"),
         ("[crossbar.to_host]\nflip = {}", "crossbar.to_host.flip has no time to strike; give one of probability, at, after_s"),

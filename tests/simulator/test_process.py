@@ -101,7 +101,7 @@ def test_control_c_ends_it_the_same(tmp_path: Path) -> None:
         (("--baud", "-1"), "--baud -1: must be 0 for no limit, or 300 to 100000000"),
         (("--fab", "nowhere.toml"), "nowhere.toml: neither a preset (clean, paper-like, default, harsh) nor a file"),
         (("--dies", "40"), "--dies 40: the wafer has 1 to 36"),
-        (("--port-base", "80"), "--port-base 80: must be 0, or 1024 to 65533"),
+        (("--port-base", "80"), "--port-base 80: must be 0, or 1024 to 65532"),
         (("--wafer-seed", "-1"), "--wafer-seed -1: must be 0 or more"),
     ],
 )

@@ -7,9 +7,10 @@ import tracemalloc
 
 import pytest
 
+from simulator.clock import Clock
 from simulator.faults import DirectionPlan, Fault, FaultName, LinePlan
 from simulator.line import LineSettings
-from simulator.server import HOST
+from simulator.server import HOST, Access, Host
 from tests.simulator.parrots import SCANNED, Caller, until, with_caller
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -110,9 +111,7 @@ def test_a_client_that_only_ends_its_own_half_gets_its_answers() -> None:
         with_caller(scenario, line)
 
 
-def test_more_clients_than_an_instrument_has_room_for_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.server.MOST_CLIENTS", 2)
-
+def test_more_clients_than_an_instrument_has_room_for_are_turned_away() -> None:
     async def scenario(caller: Caller, port: int) -> None:
         first, second, third = await opened(port), await opened(port), await opened(port)
         assert await asyncio.wait_for(third[0].read(), 5) == b""
@@ -124,7 +123,42 @@ def test_more_clients_than_an_instrument_has_room_for_are_turned_away(monkeypatc
         for _, writer in (second, third, fourth):
             writer.close()
 
-    with_caller(scenario)
+    with_caller(scenario, access=Access(most_clients=2))
+
+
+def test_whoever_connects_to_the_dead_socket_ends_every_connection_of_the_instrument() -> None:
+    async def scenario(host: Host, caller: Caller) -> None:
+        port = await host.serve(caller, access=Access(most_clients=1))
+        dead = await host.serve_dead_socket(caller)
+        holder = await opened(port)
+        await said(holder, b"mine\0")
+        second = await opened(port)
+        assert await second[0].read() == b"", "a second client is turned away"
+        killer = await opened(dead)
+        assert await killer[0].read() == b""
+        assert await holder[0].read() == b""
+        await until(lambda: not caller.ports)
+        successor = await opened(port)
+        await said(successor, b"free again\0")
+        for _, writer in (holder, second, killer, successor):
+            writer.close()
+
+    async def run() -> None:
+        async with Host(Clock("fast")) as host:
+            await asyncio.wait_for(scenario(host, Caller()), 20)
+
+    asyncio.run(run())
+
+
+def test_a_reset_ends_the_connection_without_a_farewell() -> None:
+    async def scenario(caller: Caller, port: int) -> None:
+        streams = await opened(port)
+        streams[1].write(b"one\0")
+        with pytest.raises(ConnectionResetError):
+            await streams[0].read()
+        streams[1].close()
+
+    with_caller(scenario, failing(FaultName.RESET, 1, "to_host"))
 
 
 # --- the line's speed

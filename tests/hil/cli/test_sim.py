@@ -23,8 +23,8 @@ def test_a_crossbar_on_a_serial_device_with_a_speed_and_faults_passes_the_check(
 
 def test_a_bad_faults_file_is_one_line_and_the_simulators_exit_code(tmp_path: Path) -> None:
     faults = tmp_path / "faults.toml"
-    faults.write_text("[smu.to_host]\nflip = { probability = 0.1 }\n")
+    faults.write_text("[smu.to_host]\nnoise = { probability = 0.1 }\n")
     with running(tmp_path / "log", "sim", "--faults", faults) as simulator:
         assert simulator.process.wait(STARTS_WITHIN_S) == 2
-        assert simulator.said().startswith(f"hil sim: {faults}: unknown key smu.to_host.flip; here may be")
+        assert simulator.said().startswith(f"hil sim: {faults}: unknown key smu.to_host.noise; here may be")
         assert simulator.said().count("\n") == 1
