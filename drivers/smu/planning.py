@@ -11,7 +11,14 @@ from enum import StrEnum
 import numpy as np
 
 from drivers.errors import OverLimit
-from drivers.smu.capabilities import KEITHLEY_2450, SmuCapabilities
+from drivers.smu.capabilities import (
+    KEITHLEY_2450,
+    KEITHLEY_2602B,
+    KEITHLEY_2634B,
+    KEITHLEY_2635B,
+    KEITHLEY_2636B,
+    SmuCapabilities,
+)
 from drivers.smu.values import Floats
 
 LONGEST_CYCLE_HERTZ = 50.0
@@ -29,7 +36,8 @@ _RANGES_TRIED = 4
 _EVEN = 1e-9
 """Levels are evenly spaced when none is off by more than this share of the span."""
 
-_BY_DRIVER: Mapping[str, SmuCapabilities] = {"keithley2450": KEITHLEY_2450}
+_MODELS = (KEITHLEY_2450, KEITHLEY_2602B, KEITHLEY_2634B, KEITHLEY_2635B, KEITHLEY_2636B)
+_BY_DRIVER: Mapping[str, SmuCapabilities] = {"keithley2450": KEITHLEY_2450, "keithley2600": KEITHLEY_2636B}
 
 
 class Method(StrEnum):
@@ -86,20 +94,22 @@ class Course:
     step_timeout_s: float = 0.0
 
 
-def capabilities_of(driver: str) -> SmuCapabilities:
-    """By the name in lab.toml, for estimates; a driver that nobody here knows is taken for the slowest model."""
-    return _BY_DRIVER.get(driver, KEITHLEY_2450)
+def capabilities_of(driver: str, identity: str = "") -> SmuCapabilities:
+    """For estimates, without the instrument. identity: the model as it said itself, such as "MODEL 2450", where that is known;
+    otherwise by the driver's name in lab.toml. What nobody here knows is taken for the slowest model."""
+    named = (model for model in _MODELS if model.model in identity.upper())
+    return next(named, _BY_DRIVER.get(driver, KEITHLEY_2450))
 
 
 def plan_readings(
     model: SmuCapabilities, readings: int, volts: float, limit_amps: float, pace: Pace, limits: JunctionLimits, *, triggered: bool
 ) -> Course:
-    """One reading of each of many junctions at one level. triggered: the controller can step by edges, and is wired to.
+    """One reading of each of many junctions at one level. triggered: the controller steps by edges, and the lines are wired.
 
     Raises OverLimit for an aperture that the model does not have, BeyondJunction.
     """
     model.check_nplc(pace.nplc)
-    if triggered and readings <= model.buffer_readings:
+    if triggered and model.digital_lines and readings <= model.buffer_readings:
         return _within(limits, volts, _scan(model, readings, volts * limit_amps, pace, limits.dwell_s))
     dwell_s = pace.settle_s + _reading_s(model, pace)
     return _within(limits, volts, _per_point(readings, abs(volts) * limit_amps * dwell_s, dwell_s, readings * _CONNECT_S))

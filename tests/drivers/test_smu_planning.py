@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import OverLimit
-from drivers.smu.capabilities import KEITHLEY_2450
-from drivers.smu.planning import BeyondJunction, Course, JunctionLimits, Method, Pace, evenly_spaced, plan_readings, plan_sweep
+from drivers.smu.capabilities import KEITHLEY_2450, KEITHLEY_2634B, KEITHLEY_2636B
+from drivers.smu.planning import (
+    BeyondJunction,
+    Course,
+    JunctionLimits,
+    Method,
+    Pace,
+    capabilities_of,
+    evenly_spaced,
+    plan_readings,
+    plan_sweep,
+)
 
 LIMITS = JunctionLimits(volts=1.0, dwell_s=10.0, energy_joules=1e-2)
 FAST = Pace(0.01, autozero=False, line_hertz=60.0)
@@ -42,6 +52,17 @@ def test_without_trigger_lines_each_junction_is_read_by_command_and_takes_longer
 def test_more_readings_than_the_buffer_holds_are_not_scanned() -> None:
     assert readings(KEITHLEY_2450.buffer_readings).method is Method.SCAN
     assert readings(KEITHLEY_2450.buffer_readings + 1).method is Method.PER_POINT
+
+
+def test_a_model_without_digital_lines_is_not_scanned() -> None:
+    ways = [plan_readings(model, 625, 0.1, 1e-4, FAST, LIMITS, triggered=True).method for model in (KEITHLEY_2634B, KEITHLEY_2636B)]
+    assert ways == [Method.PER_POINT, Method.SCAN]
+
+
+def test_an_estimate_goes_by_what_the_instrument_said_of_itself_then_by_its_driver() -> None:
+    assert capabilities_of("keithley2600", "Model 2634B") is KEITHLEY_2634B
+    assert capabilities_of("keithley2600") is KEITHLEY_2636B
+    assert capabilities_of("somebody-elses", "SMU 1") is KEITHLEY_2450
 
 
 @pytest.mark.parametrize(
