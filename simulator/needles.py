@@ -46,6 +46,8 @@ class Needles:
     touchdowns: int = 0
     touchdowns_of_die: dict[DieIndex, int] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
+    _looked_at: tuple[tuple[float, float], tuple[float, float]] | None = field(default=None, init=False, repr=False)
+    _below: DieIndex | None = field(default=None, init=False, repr=False)
 
     @property
     def touching(self) -> bool:
@@ -65,6 +67,13 @@ class Needles:
     @property
     def die_below(self) -> DieIndex | None:
         """Die whose pads are under the needles; None between dies and off the map."""
+        where = (self.home_stage_um, self.stage_um)
+        if where != self._looked_at:
+            # Whatever reads a junction asks, and the stage hardly ever moves.
+            self._looked_at, self._below = where, self._find_die()
+        return self._below
+
+    def _find_die(self) -> DieIndex | None:
         x_um, y_um = self.over_wafer_um
         die = (round(x_um / self.wafer.pitch_um), round(y_um / self.wafer.pitch_um))
         off = max(abs(x_um - die[0] * self.wafer.pitch_um), abs(y_um - die[1] * self.wafer.pitch_um))
