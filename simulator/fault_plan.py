@@ -18,16 +18,14 @@ _LONGEST_S = 86_400.0
 _MOST_NOISE_BYTES = 65_536
 
 ON_A_SERIAL_LINE = frozenset(FaultName) - {FaultName.RESET}
-ON_TCP = frozenset(
-    (FaultName.CUT, FaultName.REPEAT, FaultName.LOSE, FaultName.DELAY, FaultName.STALL, FaultName.DISCONNECT, FaultName.RESET)
-)
+ON_TCP = frozenset(set(FaultName) - {FaultName.FLIP, FaultName.DROP, FaultName.DOUBLE, FaultName.SWAP, FaultName.NOISE, FaultName.REBOOT})
 """TCP itself garbles no bytes; an instrument behind it can fail to speak, speak twice, stop in the middle, be late or hang up."""
 GARBLED = frozenset((FaultName.FLIP, FaultName.DROP, FaultName.DOUBLE, FaultName.SWAP))
 """A source meter behind a converter of GPIB or a serial line does get its bytes garbled on the way."""
 ALLOWED = {"crossbar": ON_A_SERIAL_LINE, "smu": ON_TCP | GARBLED, "prober": ON_TCP}
 INTERLOCK = "interlock_open"
 WHEN = ("probability", "at", "after_s")
-_HELD = (FaultName.DELAY, FaultName.STALL)
+_HELD = (FaultName.SPLIT, FaultName.DELAY, FaultName.STALL)
 
 
 class FaultPlanError(ValueError):

@@ -27,6 +27,7 @@ class FaultName(StrEnum):
     REPEAT = "repeat"
     NOISE = "noise"
     LOSE = "lose"
+    SPLIT = "split"
     DELAY = "delay"
     STALL = "stall"
     DISCONNECT = "disconnect"
@@ -46,7 +47,7 @@ class Incident(StrEnum):
 class Fault:
     """One entry of a plan. It strikes a frame with `probability`, the frames numbered `at` (from 1), or the first after `after_ns`.
 
-    hold_ns: how long a delay or a stall lasts. noise_bytes: random bytes before the frame.
+    hold_ns: how long a delay, a stall or the pause of a split lasts. noise_bytes: random bytes before the frame.
     """
 
     name: FaultName
@@ -123,9 +124,12 @@ class FaultyDirection:
     def _carry_frame(self, frame: bytes, now_ns: int, carried: list[Carried]) -> None:
         at_ns = now_ns + self._cable.travel_ns()
         incidents: list[Incident] = []
+        pause_ns = 0
         for fault in self._cable.struck(now_ns):
             if damage := DAMAGE.get(fault.name):
                 frame = damage(frame, self._cable.rng, fault.noise_bytes)
+            elif fault.name is FaultName.SPLIT:
+                pause_ns += fault.hold_ns
             elif fault.name is FaultName.DELAY:
                 at_ns += fault.hold_ns
             elif fault.name is FaultName.STALL:
@@ -135,6 +139,9 @@ class FaultyDirection:
         at_ns = self._arrival_ns(at_ns)
         if incidents:
             carried.extend((at_ns, incident) for incident in incidents)
+        elif frame and pause_ns:
+            cut = self._cable.rng.randrange(1, max(len(frame), 2))
+            carried += [(at_ns, frame[:cut]), (self._arrival_ns(at_ns + pause_ns), frame[cut:])]
         elif frame:
             carried.append((at_ns, frame))
 

@@ -38,6 +38,7 @@ def test_each_fault_does_what_its_name_says() -> None:
     assert sorted(swapped) == sorted(FRAME) and len(changed) == 2 and changed[1] == changed[0] + 1
     assert 0 < len(struck(FaultName.CUT)) < len(FRAME) and FRAME.startswith(struck(FaultName.CUT))
     assert struck(FaultName.REPEAT) == FRAME * 2
+    assert struck(FaultName.SPLIT, hold_ns=5) == FRAME
     assert struck(FaultName.LOSE) == b""
     noisy = struck(FaultName.NOISE, noise_bytes=30)
     assert len(noisy) == len(FRAME) + 30 and noisy.endswith(FRAME)
@@ -92,6 +93,12 @@ def test_a_late_frame_makes_only_its_own_connection_late_and_a_stall_all_of_them
         assert way.carry(FRAME * 2, 0) == [(SECOND_NS, FRAME)] * 2
         assert beside.carry(FRAME, 7) == [(other_ns, FRAME)]
         assert way.carry(FRAME, 2 * SECOND_NS) == [(2 * SECOND_NS, FRAME)], "it is over"
+
+
+def test_a_split_frame_comes_in_two_parts_with_a_pause_and_holds_up_what_follows() -> None:
+    (first_at, first), (second_at, second), following = FaultyDirection(once(FaultName.SPLIT, hold_ns=70), 1).carry(FRAME * 2, 10)
+    assert (first_at, second_at, following) == (10, 80, (80, FRAME))
+    assert isinstance(first, bytes) and isinstance(second, bytes) and first and first + second == FRAME
 
 
 def test_after_s_strikes_the_first_frame_after_it_once() -> None:
