@@ -54,7 +54,7 @@ async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
 
     return Addresses(
         prober=await host.serve(Sentio(world, cold=chosen.cold, kelvin_per_s=kelvin_per_s), prober, chosen.line("prober")),
-        smu=await host.serve(meter, smu, chosen.line("smu"), access=Access(most_clients=chosen.smu_clients)),
+        smu=await host.serve(meter, smu, chosen.line("smu"), access=Access(chosen.smu_clients, quick_ack=not chosen.plain_tcp)),
         dead_socket=await host.serve_dead_socket(meter, dead),
         crossbar=await (
             host.serve_pty(controller, line, restart) if chosen.crossbar_pty else host.serve(controller, crossbar, line, restart)

@@ -28,6 +28,7 @@ class Options:
 
     baud: of the crossbar's line, 0 for as fast as the transport. crossbar_pty: a serial device instead of a socket.
     smu_clients: how many the SMU serves at a time; a real one may serve a single one.
+    plain_tcp: the SMU leaves acknowledgements to the operating system, as a real one does.
     """
 
     wafer_seed: int
@@ -41,6 +42,7 @@ class Options:
     baud: int = 0
     crossbar_pty: bool = False
     smu_clients: int = MOST_CLIENTS
+    plain_tcp: bool = False
     faults: FaultPlan = field(default_factory=lambda: FaultPlan(0, {}))
 
     def line(self, instrument: str) -> LineSettings:
@@ -85,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
         help=ports,
     )
     built.add_argument("--smu-clients", type=int, default=MOST_CLIENTS, metavar="N", help="clients that the SMU serves at a time")
+    built.add_argument("--plain-tcp", action="store_true", help="the SMU acknowledges as an ordinary TCP stack does: late")
     built.add_argument("--cold", action="store_true", help="no wafer loaded, no home and no contact height set")
     return built
 
@@ -106,6 +109,7 @@ def options(arguments: Sequence[str]) -> Options:
         baud=getattr(given, "baud", REAL_BAUD if clock.name == "real" else 0),
         crossbar_pty=given.crossbar_pty,
         smu_clients=given.smu_clients,
+        plain_tcp=given.plain_tcp,
         faults=FaultPlan(0, {}) if given.faults is None else load_faults(given.faults),
     )
 

@@ -26,6 +26,7 @@ def sim(
     ] = None,
     crossbar_pty: Annotated[bool, typer.Option("--crossbar-pty", help="The crossbar is a serial device, not a socket.")] = False,
     smu_clients: Annotated[int | None, typer.Option(min=1, help="Clients that the SMU serves at a time.", show_default=False)] = None,
+    plain_tcp: Annotated[bool, typer.Option("--plain-tcp", help="The SMU acknowledges late, as an ordinary TCP stack does.")] = False,
     faults: Annotated[Path | None, typer.Option(help="Faults on the lines, as in docs/faults.md.", show_default=False)] = None,
     write_lab: Annotated[Path | None, typer.Option(help="Write lab.toml here once every port listens.", show_default=False)] = None,
     port_base: Annotated[int | None, typer.Option(min=0, max=65_000, help="First port; 0 takes free ones.", show_default=False)] = None,
@@ -45,7 +46,8 @@ def sim(
         "--port-base": port_base,
     }
     flags = [part for flag, value in values.items() if value is not None for part in (flag, str(value))]
-    flags += [flag for flag, given in (("--crossbar-pty", crossbar_pty), ("--cold", cold)) if given]
+    switches = {"--crossbar-pty": crossbar_pty, "--plain-tcp": plain_tcp, "--cold": cold}
+    flags += [flag for flag, given in switches.items() if given]
     raise typer.Exit(run_forwarding([sys.executable, "-m", "simulator", *flags]))
 
 
