@@ -1,196 +1,268 @@
-"""Lines over a VISA socket (pyvisa with pyvisa-py), TCPIP<n>::host::port::SOCKET.
+"""Lines and binary blocks over a VISA socket that cannot desynchronise.
 
-Rule 1: an answer is trusted only if it came whole, in time, and with nothing waiting when its question was sent. After
-anything else the link refuses every use until `resynchronise` has made a new connection: a late answer dies with the old one.
-Rule 2: VISA carries every byte, but only when bytes are there. pyvisa-py 0.8 itself opens closed ports without a word,
-cannot switch Nagle off (44 ms a point), loops at full speed until the time-out when the peer has closed, and writes
-without a deadline; so the socket under the session is asked first.
+Rule 1: an answer is trusted only if it came whole, in time, and with nothing waiting when its question was sent. After anything
+else the link is dirty and refuses every use until it is settled: drained and proven by a tagged probe, or connected anew.
+Rule 2: a block is read by its count, never up to a terminator that its own bytes may contain.
+Rule 3: every wait has a deadline. What makes safe waits for nobody: it takes no lock.
 """
 
 import contextlib
-import re
-import select
-import socket
 import time
+from collections.abc import Generator
 from threading import RLock
-from typing import Any
-
-import pyvisa
-from pyvisa.errors import Error as VisaError
 
 from drivers.errors import ConnectFailed, LinkError, LinkLost, LinkTimeout, ProtocolError
+from drivers.links.text import Block, Probe
+from drivers.links.visa_socket import VisaSocket
 from drivers.values import WireCounts
 
-_ADDRESS = re.compile(r"TCPIP\d*::(?P<host>[^:]+)::(?P<port>\d{1,5})::SOCKET", re.IGNORECASE)
-_PEEK_BYTES = 65_536
-_WIRE_FAILURES = (OSError, ValueError, VisaError)
-"""What pyvisa-py and a dead socket raise; ValueError is select() on a descriptor that another thread closed."""
+_PROVEN_WITHIN_S = 0.5
+"""What the present connection gets to prove itself before a new one is made."""
+_HEAD_LIMIT = 256
+"""Bytes before the `#` of a block."""
+_END = b"\n"
 
 
 class VisaLink:
     """One connection to one instrument. Satisfies drivers.links.text.TextLink.
 
-    timeout_s: default deadline of connecting and of each answer, s. line_limit: longest line either way, bytes.
-    unit: what one line is called in `counts`. Raises ConnectFailed from the constructor when nothing listens.
+    timeout_s: default deadline of connecting and of each answer, s. line_limit: longest line sent, bytes; answer_limit: longest line
+    that comes. unit: what one line is called in `counts`. must_connect: raises ConnectFailed from the constructor when nothing
+    listens; otherwise that is told by whoever uses it first.
     """
 
-    def __init__(self, address: str, timeout_s: float, unit: str = "messages", line_limit: int = 4096) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float,
+        unit: str = "messages",
+        line_limit: int = 4096,
+        answer_limit: int | None = None,
+        *,
+        must_connect: bool = True,
+    ) -> None:
         self.address = address
         self.lock = RLock()
-        self._timeout_s = timeout_s
-        self._unit = unit
-        self._line_limit = line_limit
-        self._sent = self._received = self._errors = 0
+        self._timeout_s, self._unit = timeout_s, unit
+        self._line_limit, self._answer_limit = line_limit, answer_limit or line_limit
+        self._sent = self._received = self._errors = self._late = self._timeouts = self._reconnects = self._probes = 0
         self._buffer = bytearray()
         self._fault: str | None = None
-        self._resource, self._socket = self._connect()
+        self._closed = False
+        self._wire: VisaSocket | None = None
+        try:
+            self._wire = VisaSocket(address, timeout_s)
+        except ConnectFailed as error:
+            if must_connect:
+                raise
+            self._fault = str(error)
 
     @property
     def trusted(self) -> bool:
-        """Whether an answer may be believed; False from a fault until `resynchronise`."""
+        """Whether an answer may be believed; False from a fault until the link is settled."""
         return self._fault is None
 
     def send(self, line: str) -> None:
-        with self.lock:
-            self._require_trusted()
-            self._require_silence()
-            self._write(line, time.monotonic() + self._timeout_s)
+        data = self._encoded(line)
+        with self._exchange() as wire:
+            self._require_silence(wire)
+            self._write(wire, data, time.monotonic() + self._timeout_s)
 
     def query(self, line: str, timeout_s: float | None = None) -> str:
-        limit_s = self._timeout_s if timeout_s is None else timeout_s
-        deadline = time.monotonic() + limit_s
-        with self.lock:
-            self._require_trusted()
-            self._require_silence()
-            self._write(line, deadline)
-            answer = self._read_line(deadline, f"no answer to {line!r} within {limit_s:g} s")
+        with self._asked(line, timeout_s) as (wire, deadline, lateness):
+            answer = self._read_until(wire, _END, self._answer_limit, deadline, lateness)
             self._received += 1
             return answer.decode("utf-8", "replace").rstrip()
 
-    def send_regardless(self, line: str) -> bool:
-        """Takes no lock: another thread may be stuck in a read, and this must not wait for it."""
-        try:
-            self._socket.setblocking(False)
-            self._socket.send(line.encode("ascii") + b"\n")
-        except OSError:
-            return False
-        self._sent += 1
-        return True
+    def query_block(self, line: str, size: int, timeout_s: float | None = None) -> Block:
+        """Raises ProtocolError when the block says that it is of another size, or is not followed by the end of the line."""
+        with self._asked(line, timeout_s) as (wire, deadline, lateness):
+            head = self._read_until(wire, b"#", _HEAD_LIMIT, deadline, lateness)
+            announced = self._announced_size(wire, size, deadline, lateness)
+            if announced != size:
+                raise ProtocolError(f"{self.address}: a block of {announced} bytes, not of {size}")
+            data = self._read_count(wire, size, deadline, lateness)
+            if self._read_count(wire, 1, deadline, lateness) != _END:
+                raise ProtocolError(f"{self.address}: a block of {size} bytes goes on behind its end")
+            self._received += 1
+            return Block(head.decode("utf-8", "replace"), data)
 
-    def resynchronise(self) -> None:
+    def distrust(self, why: str) -> None:
         with self.lock:
+            self._note_fault(why)
+
+    def settle(self, probe: Probe) -> None:
+        with self.lock:
+            if self._fault is None and self._is_silent():
+                return
+            if not self._proves(probe, min(self._timeout_s, _PROVEN_WITHIN_S)):
+                self.resynchronise()
+                if not self._proves(probe, self._timeout_s):
+                    self._note_fault("a new connection did not answer either")
+                    raise LinkTimeout(f"{self.address}: a new connection is not answered within {self._timeout_s:g} s; is it busy?")
+            self._fault = None
+
+    def send_regardless(self, line: str) -> bool:
+        wire = self._wire
+        left = wire is not None and wire.write_now(line.encode("ascii") + _END)
+        self._sent += left
+        return left
+
+    def interrupt(self) -> None:
+        self._note_fault("interrupted")
+        if self._wire is not None:
+            self._wire.shut()
+
+    def resynchronise(self, timeout_s: float | None = None) -> None:
+        with self.lock:
+            self._require_open()
             self._drop()
-            self._buffer.clear()
-            self._fault = "not connected"
-            self._resource, self._socket = self._connect()
+            self._fault = self._fault or "not connected"
+            self._wire = VisaSocket(self.address, timeout_s or self._timeout_s)
+            self._reconnects += 1
             self._fault = None
 
     def counts(self) -> WireCounts:
-        return WireCounts(self._unit, self._sent, self._received, self._errors)
+        return WireCounts(
+            self._unit, self._sent, self._received, self._errors, late=self._late, timeouts=self._timeouts, reconnects=self._reconnects
+        )
 
     def close(self) -> None:
         """Idempotent; a read in progress in another thread ends with LinkLost."""
-        self._fault = "closed"
-        self._drop()
+        self._closed, self._fault = True, "closed"
+        if self._wire is not None:
+            self._wire.shut()
+        with self.lock:
+            self._drop()
 
-    def _connect(self) -> tuple[Any, socket.socket]:
-        host, port = self._parsed_address()
-        try:
-            # pyvisa-py resolves the name inside its own connect and leaks the socket when that fails
-            socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-            resource: Any = pyvisa.ResourceManager("@py").open_resource(self.address, open_timeout=max(1, round(self._timeout_s * 1000)))
-        except Exception as error:  # pyvisa-py raises a bare Exception for a connect that timed out
-            raise ConnectFailed(self._connect_advice(str(error))) from error
-        session_socket: socket.socket = resource.visalib.sessions[resource.session].interface
-        try:
-            self._check_connected(session_socket)
-        except OSError as error:
-            resource.close()
-            raise ConnectFailed(self._connect_advice(error.strerror or str(error))) from error
-        return resource, session_socket
+    # --- one exchange
+    @contextlib.contextmanager
+    def _exchange(self) -> Generator[VisaSocket]:
+        """Alone on a trusted link. Whatever ends it otherwise than well, a cancellation included, leaves the link dirty."""
+        with self.lock:
+            if self._fault is not None or self._wire is None:
+                raise LinkError(f"{self.address}: the link is not trusted since: {self._fault}; resynchronise before using it again")
+            try:
+                yield self._wire
+            except BaseException as error:
+                self._timeouts += isinstance(error, LinkTimeout)
+                self._errors += 1
+                self._note_fault(str(error))
+                raise
 
-    @staticmethod
-    def _check_connected(session_socket: socket.socket) -> None:
-        failure = session_socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if failure:
-            raise OSError(failure, "connection refused or unreachable")
-        session_socket.getpeername()
-        session_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    @contextlib.contextmanager
+    def _asked(self, line: str, timeout_s: float | None) -> Generator[tuple[VisaSocket, float, str]]:
+        """The line sent; then until when its answer has time, and what a late one is called."""
+        data = self._encoded(line)
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + limit_s
+        with self._exchange() as wire:
+            self._require_silence(wire)
+            self._write(wire, data, deadline)
+            yield wire, deadline, f"no answer to {line!r} within {limit_s:g} s"
 
-    def _parsed_address(self) -> tuple[str, int]:
-        match = _ADDRESS.fullmatch(self.address)
-        if match is None:
-            raise ConnectFailed(f"{self.address}: not a VISA socket address; write it as TCPIP0::host::port::SOCKET in lab.toml")
-        return match["host"], int(match["port"])
-
-    def _connect_advice(self, cause: str) -> str:
-        return f"{self.address}: nothing answers ({cause}); check that the instrument is on and that lab.toml has its address"
-
-    def _require_trusted(self) -> None:
-        if self._fault is not None:
-            raise LinkError(f"{self.address}: the link is not trusted since: {self._fault}; resynchronise before using it again")
-
-    def _require_silence(self) -> None:
-        """Anything waiting now answers an older question."""
-        if not self._buffer and not self._readable(0.0):
-            return
-        waiting = bytes(self._buffer) or self._peek()
-        raise self._failed(ProtocolError, f"{waiting[:60]!r} arrived that nobody asked for")
-
-    def _write(self, line: str, deadline: float) -> None:
-        data = line.encode("ascii") + b"\n"
-        if len(data) > self._line_limit or b"\n" in data[:-1]:
+    def _encoded(self, line: str) -> bytes:
+        data = line.encode("ascii") + _END
+        if len(data) > self._line_limit or _END in data[:-1]:
             raise ValueError(f"{self.address}: {data[:60]!r} ({len(data)} bytes) is not one line of at most {self._line_limit} bytes")
-        try:
-            if not select.select([], [self._socket], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise self._failed(LinkTimeout, "the instrument takes no more bytes")
-            self._resource.write_raw(data)
-        except _WIRE_FAILURES as error:
-            raise self._failed(LinkLost, f"sending {line!r}: {error}") from error
+        return data
+
+    def _write(self, wire: VisaSocket, data: bytes, deadline: float) -> None:
+        wire.write(data, deadline)
         self._sent += 1
 
-    def _read_line(self, deadline: float, lateness: str) -> bytes:
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > self._line_limit:
-                raise self._failed(ProtocolError, f"a line longer than {self._line_limit} bytes: {bytes(self._buffer[:60])!r}")
-            if not self._readable(max(0.0, deadline - time.monotonic())):
-                raise self._failed(LinkTimeout, lateness)
-            self._buffer += self._take()
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line
+    def _require_silence(self, wire: VisaSocket) -> None:
+        """Anything waiting now answers an older question."""
+        if not self._buffer and not wire.readable(0.0):
+            return
+        waiting = bytes(self._buffer) or wire.peek()
+        self._late += 1
+        raise ProtocolError(f"{self.address}: {waiting[:60]!r} arrived that nobody asked for")
 
-    def _readable(self, timeout_s: float) -> bool:
+    # --- reading
+    def _read_until(self, wire: VisaSocket, mark: bytes, limit: int, deadline: float, lateness: str) -> bytes:
+        """What comes before the mark, which is taken too."""
+        while (end := self._buffer.find(mark)) < 0:
+            if len(self._buffer) > limit:
+                raise ProtocolError(f"{self.address}: a line longer than {limit} bytes: {bytes(self._buffer[:60])!r}")
+            self._receive(wire, deadline, lateness)
+        found = bytes(self._buffer[:end])
+        del self._buffer[: end + len(mark)]
+        return found
+
+    def _read_count(self, wire: VisaSocket, count: int, deadline: float, lateness: str) -> bytes:
+        while len(self._buffer) < count:
+            self._receive(wire, deadline, lateness)
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
+
+    def _announced_size(self, wire: VisaSocket, size: int, deadline: float, lateness: str) -> int:
+        """Of `#<n><len>` what it says, of `#0` what is expected."""
+        digits = self._read_count(wire, 1, deadline, lateness)
+        if digits == b"0":
+            return size
+        if digits.isdigit():
+            digits = self._read_count(wire, int(digits), deadline, lateness)
+        if not digits.isdigit():
+            raise ProtocolError(f"{self.address}: {digits!r} is no size of a block")
+        return int(digits)
+
+    def _receive(self, wire: VisaSocket, deadline: float, lateness: str) -> None:
+        if not wire.readable(deadline - time.monotonic()):
+            raise LinkTimeout(f"{self.address}: {lateness}")
+        self._buffer += wire.take()
+
+    # --- settling
+    def _is_silent(self) -> bool:
         try:
-            return bool(select.select([self._socket], [], [], timeout_s)[0])
-        except _WIRE_FAILURES as error:
-            raise self._failed(LinkLost, str(error)) from error
+            return self._wire is not None and not self._buffer and not self._wire.readable(0.0)
+        except LinkLost:
+            return False
 
-    def _peek(self) -> bytes:
-        """Bytes waiting, at least one. Raises LinkLost when the peer has closed."""
+    def _proves(self, probe: Probe, within_s: float) -> bool:
+        """Whether the connection answers a probe of its own. Asked twice: the rest of a cut answer spoils the first."""
+        wire = self._wire
+        if wire is None:
+            return False
+        deadline = time.monotonic() + within_s
         try:
-            waiting = self._socket.recv(_PEEK_BYTES, socket.MSG_PEEK)
-        except OSError as error:
-            raise self._failed(LinkLost, str(error)) from error
-        if not waiting:
-            raise self._failed(LinkLost, "the instrument closed the connection")
-        return waiting
+            self._discard(wire, deadline)
+            for count in (self._probes, self._probes + 1):
+                self._write(wire, self._encoded(probe.pair(count)[0]), deadline)
+            self._probes += 2
+            return self._comes(wire, probe.pair(self._probes - 1)[1].encode("ascii"), deadline)
+        except LinkError:
+            return False
 
-    def _take(self) -> bytes:
-        waiting = len(self._peek())
-        try:
-            return self._resource.read_bytes(waiting)
-        except _WIRE_FAILURES as error:
-            raise self._failed(LinkLost, str(error)) from error
+    def _discard(self, wire: VisaSocket, deadline: float) -> None:
+        waited = bool(self._buffer)
+        self._buffer.clear()
+        while wire.readable(0.0) and time.monotonic() < deadline:
+            wire.take()
+            waited = True
+        self._late += waited
 
-    def _failed(self, kind: type[LinkError] | type[ProtocolError], text: str) -> LinkError | ProtocolError:
-        self._errors += 1
-        self._fault = self._fault or text
-        return kind(f"{self.address}: {text}")
+    def _comes(self, wire: VisaSocket, wanted: bytes, deadline: float) -> bool:
+        """Whether a line comes in time; every other one is late, and dropped."""
+        rest = b""
+        while wire.readable(deadline - time.monotonic()):
+            *lines, rest = (rest + wire.take()).split(_END)
+            # Behind its own answer nothing is owed: what came with it is dropped like the rest.
+            if wanted in (line.strip() for line in lines):
+                return True
+            rest = rest[-self._line_limit :]
+        return False
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LinkError(f"{self.address}: the link was closed; open the instrument again")
+
+    def _note_fault(self, why: str) -> None:
+        self._fault = self._fault or why or "an exchange was broken off"
 
     def _drop(self) -> None:
-        with contextlib.suppress(OSError):  # the peer may have been first
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with self.lock:
-            self._resource.close()
+        self._buffer.clear()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.errors import ConnectFailed, LinkError, LinkLost, LinkTimeout, ProtocolError
+from drivers.links.text import Probe
 from drivers.links.visa import VisaLink
 from tests.support.scripted_server import HANG_UP, Answer, Late, Pieces, ScriptedServer, closed_port, visa_address
 from tests.support.waiting import until
@@ -53,9 +54,9 @@ def test_a_host_that_does_not_exist_is_told_at_open():
 def test_small_messages_leave_at_once():
     with ScriptedServer(echo) as server:
         link = VisaLink(server.address, PATIENCE_S)
-        assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert link._wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         link.resynchronise()
-        assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert link._wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         link.close()
 
 
@@ -199,6 +200,189 @@ def test_whatever_the_peer_does_an_answer_is_either_its_own_or_an_error(behaviou
                 link.resynchronise()
             else:
                 assert answer == str(number)
+        link.close()
+
+
+# --- blocks
+PAYLOAD = b"#1\n2;3\n" + bytes(range(256))
+
+
+@pytest.mark.parametrize("header", [b"#0", b"#3263"], ids=["of unsaid length", "that says its length"])
+def test_a_block_is_read_by_its_count_whatever_its_bytes_are(header: bytes):
+    with ScriptedServer(lambda line: Pieces((b"17;" + header[:1], header[1:] + PAYLOAD[:9], PAYLOAD[9:] + b"\n"))) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        for _ in range(2):
+            block = link.query_block("data?", len(PAYLOAD))
+            assert (block.head, block.data) == ("17;", PAYLOAD)
+        link.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"#15abcde\n", "a block of 5 bytes, not of 4"),
+        (b"#x4abcd\n", "no size of a block"),
+        (b"#1xabcd\n", "no size of a block"),
+        (b"#0abcde\n", "goes on behind its end"),
+        (b"x" * 1000, "a line longer than 256 bytes"),
+        (b"#0ab", "no answer to 'data[?]' within"),
+        (b"1.0\n", "no answer to 'data[?]' within"),
+    ],
+)
+def test_a_block_of_another_form_is_refused_and_the_link_is_dirty(answer: bytes, said: str):
+    with ScriptedServer(lambda line: answer) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        with pytest.raises((LinkError, ProtocolError), match=said):
+            link.query_block("data?", 4, timeout_s=0.05)
+        assert not link.trusted
+        link.close()
+
+
+# --- settling
+PROBE = Probe("probe {tag}", "{tag}", tags=255)
+
+
+def answering_probes(line: str) -> bytes:
+    return f"{line.split()[1]}\n".encode() if line.startswith("probe") else echo(line)
+
+
+def test_a_probe_never_has_the_number_of_the_time_before():
+    numbers = [Probe("*ESE {tag};*ESE?", "{tag}", tags=3).pair(count) for count in range(4)]
+    assert numbers == [("*ESE 1;*ESE?", "1"), ("*ESE 2;*ESE?", "2"), ("*ESE 3;*ESE?", "3"), ("*ESE 1;*ESE?", "1")]
+
+
+def test_a_link_that_had_no_fault_is_settled_without_a_word():
+    with ScriptedServer(echo) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        link.query("x")
+        link.settle(PROBE)
+        link.close()
+    assert server.lines == ["x"]
+
+
+def test_an_instrument_that_answers_again_is_proven_on_the_same_connection_and_late_answers_are_dropped():
+    late = Late(b"answer to slow\n")
+    with ScriptedServer(lambda line: late if line == "slow" else answering_probes(line)) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        with pytest.raises(LinkTimeout):
+            link.query("slow", timeout_s=0.05)
+        late.gate.set()
+        link.settle(PROBE)
+        assert link.query("next") == "answer to next"
+        assert (link.counts().timeouts, link.counts().reconnects) == (1, 0)
+        link.close()
+    assert server.connections == [["slow", "probe 1", "probe 2", "next"]]
+
+
+def test_the_rest_of_a_cut_answer_does_not_spoil_the_proof():
+    with ScriptedServer(lambda line: b"1.0" if line == "half" else answering_probes(line)) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        with pytest.raises(LinkTimeout):
+            link.query("half", timeout_s=0.05)
+        link.settle(PROBE)
+        assert link.query("whole") == "answer to whole"
+        link.close()
+    assert len(server.connections) == 1
+
+
+def test_an_answer_nobody_asked_for_is_dropped_before_the_next_question():
+    with ScriptedServer(lambda line: b"answer\nand another\n" if line == "x" else answering_probes(line)) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        link.query("x")
+        link.settle(PROBE)
+        assert link.query("y") == "answer to y"
+        assert link.counts().late == 1
+        link.close()
+
+
+def stuck_first_connection(line: str, seen: list[str]) -> Answer:
+    """Never another answer once it was asked "stuck"; later connections are served."""
+    if line == "stuck":
+        seen.append(line)
+    if seen and len(seen) < 4:
+        seen.append(line)
+        return None
+    return answering_probes(line)
+
+
+def test_a_connection_that_does_not_prove_itself_is_made_anew_and_proven():
+    seen: list[str] = []
+    with ScriptedServer(lambda line: stuck_first_connection(line, seen)) as server:
+        link = VisaLink(server.address, timeout_s=0.2)
+        with pytest.raises(LinkTimeout):
+            link.query("stuck", timeout_s=0.05)
+        link.settle(PROBE)
+        assert link.query("next") == "answer to next"
+        assert link.counts().reconnects == 1
+        link.close()
+    assert server.connections[1] == ["probe 3", "probe 4", "next"]
+
+
+def test_an_instrument_that_proves_nothing_leaves_the_link_dirty():
+    with ScriptedServer(lambda line: b"0\n") as server:
+        link = VisaLink(server.address, timeout_s=0.05)
+        link.distrust("the words were wrong")
+        with pytest.raises(LinkTimeout, match="new connection is not answered"):
+            link.settle(PROBE)
+        assert not link.trusted
+        link.close()
+        with pytest.raises(LinkError, match="was closed"):
+            link.settle(PROBE)
+
+
+def test_a_peer_that_closed_while_nothing_was_asked_is_connected_to_anew():
+    with ScriptedServer(lambda line: HANG_UP if line == "x" else answering_probes(line)) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        link.send("x")
+        until(lambda: server.ended)
+        link.settle(PROBE)
+        assert link.query("y") == "answer to y"
+        link.close()
+
+
+def test_what_is_told_later_that_nothing_listens_is_told_when_it_is_used():
+    address = visa_address(closed_port())
+    link = VisaLink(address, timeout_s=0.2, must_connect=False)
+    assert not link.send_regardless(":OUTP OFF")
+    with pytest.raises(LinkError, match="nothing answers"):
+        link.query("x")
+    with pytest.raises(ConnectFailed):
+        link.settle(PROBE)
+    link.close()
+
+
+def test_an_interrupted_read_ends_at_once_and_the_link_can_be_settled():
+    with ScriptedServer(lambda line: None if line == "x" else answering_probes(line)) as server:
+        link = VisaLink(server.address, timeout_s=60)
+        ended: list[str] = []
+
+        def wait() -> None:
+            try:
+                link.query("x")
+            except LinkLost as error:
+                ended.append(str(error))
+
+        reader = threading.Thread(target=wait)
+        reader.start()
+        until(lambda: server.lines == ["x"])
+        link.interrupt()
+        reader.join(timeout=10)
+        assert len(ended) == 1
+        link.settle(PROBE)
+        assert link.query("y") == "answer to y"
+        link.close()
+
+
+def test_an_exchange_that_was_broken_off_leaves_the_link_dirty(monkeypatch: pytest.MonkeyPatch):
+    with ScriptedServer(answering_probes) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        with monkeypatch.context() as broken:
+            broken.setattr(link._wire, "readable", lambda timeout_s: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                link.query("x")
+        assert not link.trusted
+        link.settle(PROBE)
+        assert link.query("y") == "answer to y"
         link.close()
 
 
