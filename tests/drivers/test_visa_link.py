@@ -334,7 +334,7 @@ def test_a_peer_that_closed_while_nothing_was_asked_is_connected_to_anew():
     with ScriptedServer(lambda line: HANG_UP if line == "x" else answering_probes(line)) as server:
         link = VisaLink(server.address, PATIENCE_S)
         link.send("x")
-        until(lambda: server.ended)
+        until(lambda: server.lines == ["x"] and server.ended)
         link.settle(PROBE)
         assert link.query("y") == "answer to y"
         link.close()
