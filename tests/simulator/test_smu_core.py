@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.agenda import Agenda
 from simulator.instruments.smu.channel import Channel, Drive, Meter, OpenTerminals, Point
 from simulator.instruments.smu.datasheet import KEITHLEY_2450, KEITHLEY_2602B, KEITHLEY_2636B, OVERFLOW, DataSheet, Function
+from simulator.instruments.smu.own_time import OwnTime
 
 SHEETS = (KEITHLEY_2450, KEITHLEY_2602B, KEITHLEY_2636B)
 SECOND = 10**9
@@ -200,3 +202,25 @@ def test_the_range_for_a_value_is_the_smallest_that_reaches_it(sheet: DataSheet,
     assert value <= chosen * sheet.overrange * 1.001 or chosen == scales[-1]
     assert all(value > scale * sheet.overrange * 0.999 for scale in scales if scale < chosen)
     assert sheet.source_range_for(function, sheet.largest_level(function)) == scales[-1]
+
+
+def test_an_instruments_own_time_is_the_walls_on_a_real_clock_and_runs_ahead_of_a_fast_one() -> None:
+    for wall_ns, ahead_ns in ((lambda ns: ns, 0), (lambda ns: 0, 5 * SECOND)):
+        agenda = Agenda()
+        time, told = OwnTime(agenda, wall_ns), []
+        assert time.enter(100) == 100
+        time.at(5 * SECOND + 100, told.append)
+        agenda.run(100 if ahead_ns else 5 * SECOND + 100)
+        assert told == [5 * SECOND + 100]
+        assert time.now_ns == 5 * SECOND + 100 and time.enter(5 * SECOND + 100) == 5 * SECOND + 100 + ahead_ns
+        time.spend(SECOND)
+        assert time.wall_at(time.now_ns) == 5 * SECOND + 100
+
+
+def test_a_fixed_range_limits_too_and_what_is_connected_never_sees_more_than_a_limit_allows() -> None:
+    bench = Bench().on(1.0, limit_amps=1e-3, meter=Meter(amps=1e-6, volts=2.0))
+    assert bench.read() == (pytest.approx(0.0106, rel=0.1), OVERFLOW, True)
+    bench.channel.drive(Drive("VOLT", 0.5, 2.0, 1e-5), bench.now_ns)
+    bench.channel.measure_by(Meter(), bench.now_ns)
+    bench.channel.set_level(1.0, bench.now_ns)
+    assert bench.terminals.volts == pytest.approx(0.1, rel=0.01)

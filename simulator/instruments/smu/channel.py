@@ -37,6 +37,8 @@ _SETTLED = 20.0
 """Time constants after which nothing is left of a step."""
 _KICK = 0.01
 """What a new measure range is off by at first, of its full scale."""
+_RANGE_LIMITS_AT = 1.01
+"""A fixed range limits too, just above the largest value that it reads: as a multiple of that."""
 
 
 class Point(NamedTuple):
@@ -208,8 +210,12 @@ class Channel:
         return self._terminals.smu_volts(self._true_level, aperture_s, self._true_limit)
 
     def _tell(self) -> None:
-        drive = self._drive
-        self._terminals.set_output(self.output, drive.level if self.output and drive.source == "VOLT" else 0.0)
+        volts = 0.0
+        if self.output and self._drive.source == "VOLT" and self._drive.level:
+            # A limit protects: what is connected never sees more than it allows.
+            _, limited, at_volts = self._point(0.0)
+            volts = at_volts if limited else self._drive.level
+        self._terminals.set_output(self.output, volts)
 
     def _prepare(self) -> None:
         """Everything that `finish` needs, as plain numbers."""
@@ -217,8 +223,10 @@ class Channel:
         limited: Function = "CURR" if drive.source == "VOLT" else "VOLT"
         sourced = self._errors[drive.source][drive.range_].source
         limit = self._errors[limited][self.sheet.source_range_for(limited, drive.limit)].source
+        fixed = meter.amps if limited == "CURR" else meter.volts
+        most = drive.limit if fixed is None else min(drive.limit, _RANGE_LIMITS_AT * self.sheet.measure_overrange * fixed)
         self._true_level = sourced.gain * drive.level + sourced.offset
-        self._true_limit = max(limit.gain * drive.limit + limit.offset, 0.1 * drive.limit)
+        self._true_limit = max(limit.gain * most + limit.offset, 0.1 * most)
         aperture_s = meter.nplc / meter.line_hertz
         self._exposure_s = aperture_s * meter.averages
         apertures = meter.averages * meter.conversions * (_APERTURES_WITH_AUTOZERO if meter.autozero else 1)
