@@ -13,13 +13,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.errors import ProtocolError
+from drivers.errors import ProtocolError, Refused
+from drivers.links.text import Probe, TextLink
 
 PRECISE = "format.asciiprecision = 16"
 """Digits of a number that reads back as the same double, but for its last bit; the default is 6."""
-LINE_BYTES = 2_048
+PROBE = Probe(f"{PRECISE} print({{tag}})", "{tag:.15e}", 99_999)
+"""What settles a link in doubt."""
+ERRORS = ("hil_e = errorqueue.count", "hil_e")
+"""Statement and variable: how many entries the error queue has."""
+LINE_BYTES = 4_000
 """Longest line sent, its end included."""
-_TAGS = 99_999
+_TAGS = PROBE.tags
 """Tags that even six digits tell apart."""
 _QUEUE_LIMIT = 100
 """Entries after which an error queue that never empties is taken for nonsense."""
@@ -110,7 +115,91 @@ class Tags:
     """Numbers that no question shares with another that could still be answered."""
 
     def __init__(self) -> None:
-        self._next = itertools.cycle(range(1, _TAGS + 1))
+        self._numbers = itertools.cycle(range(1, _TAGS + 1))
 
     def next(self) -> int:
-        return next(self._next)
+        return next(self._numbers)
+
+
+class Tsp:
+    """name: how errors call the instrument, its address included. A link in doubt is settled before it is used."""
+
+    def __init__(self, link: TextLink, name: str) -> None:
+        self._link = link
+        self._name = name
+        self._tags = Tags()
+        self._queue_is_ours = False
+
+    def ask(self, expressions: Sequence[str], *, after: Sequence[str] = (), timeout_s: float | None = None) -> list[str]:
+        """The statements `after` which it is asked stand on the same line. Raises LinkError, ProtocolError."""
+        tag = self._tags.next()
+        with self._link.lock:
+            self._settle()
+            answer = self._link.query(" ".join([*after, question(tag, expressions)]), timeout_s)
+            return self._understood(answer, tag, len(expressions))
+
+    def ask_block(
+        self, expressions: Sequence[str], size: int, *, after: Sequence[str], then: Sequence[str], timeout_s: float | None = None
+    ) -> tuple[list[str], bytes]:
+        """As `ask`; the statements `then`, on the same line, print a block of `size` bytes behind the answer."""
+        tag = self._tags.next()
+        with self._link.lock:
+            self._settle()
+            block = self._link.query_block(" ".join([*after, question(tag, expressions), *then]), size, timeout_s)
+            return self._understood(block.head.rstrip("\r\n"), tag, len(expressions)), block.data
+
+    def group(self, purpose: str, statements: Sequence[str], asked: Sequence[str] = (), *, timeout_s: float | None = None) -> list[str]:
+        """Say statements that answer nothing, then ask once what went wrong, and for `asked`. Raises Refused naming every entry.
+
+        The question has a line of its own: an error ends the line it is in.
+        """
+        with self._link.lock:
+            self._settle()
+            for line in lines_of([*self.own_queue(), *statements]):
+                self._link.send(line)
+            *answers, errors = self.ask([*asked, ERRORS[1]], after=[ERRORS[0]], timeout_s=timeout_s)
+            self.refuse_errors(errors, purpose, statements)
+            return answers
+
+    def own_queue(self) -> list[str]:
+        """What to say first in the next group: what stands in the queue from before is nobody's fault there."""
+        if self._queue_is_ours and self._link.trusted:
+            return []
+        self._queue_is_ours = True
+        return ["errorqueue.clear()"]
+
+    def disown_queue(self) -> None:
+        """Something was said past this, and may have left errors."""
+        self._queue_is_ours = False
+
+    def refuse_errors(self, count: str, purpose: str, statements: Sequence[str]) -> None:
+        """count: the answer to `ERRORS`. Raises Refused naming every entry of the queue, which is empty afterwards."""
+        if parse_count(count, self._name):
+            listed = "; ".join(str(entry) for entry in self.drain_errors())
+            raise Refused(f"{self._name}: {purpose} was refused: {listed}; sent {' | '.join(statements)}")
+
+    def drain_errors(self) -> list[TspError]:
+        """Every entry of the error queue, oldest first; the queue is empty afterwards."""
+        entries: list[TspError] = []
+        while len(entries) < _QUEUE_LIMIT:
+            code, text, left = self.ask(["hil_c", "hil_t", "hil_e"], after=["hil_e = errorqueue.count", "hil_c, hil_t = errorqueue.next()"])
+            if parse_count(left, self._name) == 0:
+                return entries
+            entries.append(TspError(round(parse_number(code, self._name)), text))
+        raise ProtocolError(f"{self._name}: the error queue does not end after {_QUEUE_LIMIT} entries")
+
+    def doubt(self, why: str) -> None:
+        """What came was no answer to what was asked: the link is to be settled before its next use."""
+        self._link.distrust(why)
+
+    def _settle(self) -> None:
+        if not self._link.trusted:
+            self._queue_is_ours = False
+        self._link.settle(PROBE)
+
+    def _understood(self, answer: str, tag: int, count: int) -> list[str]:
+        try:
+            return parse_answer(answer, tag, count, self._name)
+        except ProtocolError as error:
+            self._link.distrust(str(error))
+            raise
