@@ -222,9 +222,9 @@ class Channel:
         drive, meter = self._drive, self._meter
         limited: Function = "CURR" if drive.source == "VOLT" else "VOLT"
         sourced = self._errors[drive.source][drive.range_].source
-        limit = self._errors[limited][self.sheet.source_range_for(limited, drive.limit)].source
         fixed = meter.amps if limited == "CURR" else meter.volts
         most = drive.limit if fixed is None else min(drive.limit, _RANGE_LIMITS_AT * self.sheet.measure_overrange * fixed)
+        limit = self._errors[limited][self.sheet.source_range_for(limited, most)].source
         self._true_level = sourced.gain * drive.level + sourced.offset
         self._true_limit = max(limit.gain * most + limit.offset, 0.1 * most)
         aperture_s = meter.nplc / meter.line_hertz
