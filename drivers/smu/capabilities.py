@@ -4,6 +4,7 @@ Rule 1: a figure stands here as the manual or the data sheet gives it; what foll
 Rule 2: what a model does not have is refused, NaN included, and never clipped.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +16,8 @@ _RATED_AT_HERTZ = 60.0
 """The line frequency at which data sheets give their rates."""
 _APERTURES_WITH_AUTOZERO = 3
 """Signal, reference and zero."""
+_ROUNDING = 1.0 + 1e-12
+"""A limit of exactly 105 % of its range is not beyond it by a rounding error."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class SmuCapabilities:
     shortest aperture without autozero, 60 Hz; triggered_per_s: the same, each begun by an edge of the digital lines.
     buffer_readings: most readings that one buffer holds. list_per_message, list_points: of a list sweep, in one message and
     in all. sweep_points: of a linear sweep. digital_lines: whether it can be triggered.
+    limit_of_range: (smallest, largest) compliance as a multiple of a fixed measure range; beyond it the instrument would change the
+    compliance by itself. own_settle_s: (full scale of the current range, its own delay from a new level to the reading), rising.
+    sweep_delay_s: (smallest, largest) delay of a sweep that is not 0.
     """
 
     model: str
@@ -54,6 +60,9 @@ class SmuCapabilities:
     list_points: int
     sweep_points: int
     digital_lines: bool = True
+    limit_of_range: tuple[float, float] = (0.0, math.inf)
+    own_settle_s: tuple[tuple[float, float], ...] = ()
+    sweep_delay_s: tuple[float, float] = (0.0, 10_000.0)
 
     def sourced(self, source: Source) -> Quantity:
         return self.volts if source == "volts" else self.amps
@@ -96,6 +105,16 @@ class SmuCapabilities:
                 f"at {range_:g} {self.sourced(source).unit}"
             )
 
+    def check_measure_range(self, source: Source, limit: float, range_: float) -> None:
+        """Raises OverLimit where a fixed measure range and a compliance cannot stand together."""
+        smallest, largest = (factor * range_ for factor in self.limit_of_range)
+        if not smallest <= limit <= largest * _ROUNDING:
+            unit = self.measured(source).unit
+            raise OverLimit(
+                f"{self.model}: limit {limit!r} {unit} is outside {smallest:g} to {largest:g} {unit} of the {range_:g} {unit} measure range; "
+                f"choose a measure range that reaches the limit, or None"
+            )
+
     def check_nplc(self, nplc: float) -> None:
         self._check_span("integration time", nplc, self.nplc, "power-line cycles")
 
@@ -106,6 +125,10 @@ class SmuCapabilities:
         """reading_s: of the reading at the pulse's end. Raises OverLimit for a pulse that the model cannot make."""
         smallest = max(self.pulse_s[0], reading_s)
         self._check_span("pulse", pulse_s, (smallest, self.pulse_s[1]), "s (its reading included)")
+
+    def settles_s(self, amps: float) -> float:
+        """Its own delay from a new level to the reading, for currents up to `amps`, where none was chosen."""
+        return next((delay_s for range_, delay_s in self.own_settle_s if amps <= range_ * self.overrange), 0.0)
 
     def aperture_s(self, nplc: float, line_hertz: float) -> float:
         return nplc / line_hertz
@@ -130,7 +153,7 @@ class SmuCapabilities:
             raise OverLimit(f"{self.model}: {what} {value!r} {unit} is outside {smallest:g} to {largest:g}")
 
 
-# 2450 reference manual 2450-901-01 (ranges, limits, list sizes, apertures) and the 2450 data sheet.
+# 2450 reference manual 2450-901-01: ranges 6-75, limits 6-71, lists 6-78, own delays 2-111; apertures and rates of the data sheet.
 _2450_AMPS = (10e-9, 100e-9, 1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0)
 _2450_VOLTS = (0.02, 0.2, 2.0, 20.0, 200.0)
 KEITHLEY_2450 = SmuCapabilities(
@@ -149,6 +172,30 @@ KEITHLEY_2450 = SmuCapabilities(
     list_per_message=100,
     list_points=2_500,
     sweep_points=1_000_000,
+    limit_of_range=(0.001, 1.05),
+    own_settle_s=((100e-9, 50e-3), (1e-6, 3e-3), (10e-6, 2e-3), (1.0, 1e-3)),
+    sweep_delay_s=(50e-6, 10_000.0),
+)
+# The 2461's manual 2461-901-01: ranges 6-98, limits 6-94. Its 10 A range is for its own pulses, which are not used here.
+_2461_AMPS = (1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0, 4.0, 5.0, 7.0)
+_2461_VOLTS = (0.2, 2.0, 7.0, 10.0, 20.0, 100.0)
+KEITHLEY_2461 = replace(
+    KEITHLEY_2450,
+    model="2461",
+    volts=Quantity("V", _2461_VOLTS, _2461_VOLTS, (0.2, 105.0)),
+    amps=Quantity("A", _2461_AMPS, _2461_AMPS, (1e-6, 7.35)),
+    envelope=((7.35, 7.35), (10.5, 5.25), (21.0, 4.2), (105.0, 1.05)),
+    own_settle_s=((1e-6, 3e-3), (10e-6, 2e-3), (7.0, 1e-3)),
+)
+KEITHLEY_2460 = replace(KEITHLEY_2461, model="2460")
+# The 2470's manual 2470-901-01, 12-78 and 12-82; its 1000 V range reaches 1100 V, of which no more than 105 % is used here.
+_2470_VOLTS = (0.2, 2.0, 20.0, 200.0, 1000.0)
+KEITHLEY_2470 = replace(
+    KEITHLEY_2450,
+    model="2470",
+    volts=Quantity("V", _2470_VOLTS, _2470_VOLTS, (0.2, 1050.0)),
+    envelope=((21.0, 1.05), (210.0, 0.105), (1050.0, 0.021)),
+    limit_of_range=(0.106, 1.05),
 )
 
 # 2600B reference manual 2600BS-901-01 (ranges 2-44, operating boundaries 5-3 and 5-9); SPEC-2602B Rev. B and the 2636B data sheet
