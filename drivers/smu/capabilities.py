@@ -111,8 +111,8 @@ class SmuCapabilities:
         if not smallest <= limit <= largest * _ROUNDING:
             unit = self.measured(source).unit
             raise OverLimit(
-                f"{self.model}: limit {limit!r} {unit} is outside {smallest:g} to {largest:g} {unit} of the {range_:g} {unit} measure range; "
-                f"choose a measure range that reaches the limit, or None"
+                f"{self.model}: limit {limit!r} {unit} is outside {smallest:g} to {largest:g} {unit}, which the {range_:g} {unit} "
+                "measure range can hold; choose a measure range that reaches the limit, or None"
             )
 
     def check_nplc(self, nplc: float) -> None:
