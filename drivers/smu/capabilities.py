@@ -218,6 +218,7 @@ KEITHLEY_2602B = SmuCapabilities(
     list_per_message=100,
     list_points=100,
     sweep_points=60_000,
+    own_settle_s=((100e-9, 4e-3), (1e-6, 1e-3)),
 )
 _2636B_AMPS = (1e-9, 10e-9, 100e-9, 1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0, 1.5)
 _2636B_VOLTS = (0.2, 2.0, 20.0, 200.0)
@@ -227,6 +228,7 @@ KEITHLEY_2636B = replace(
     volts=Quantity("V", _2636B_VOLTS, _2636B_VOLTS, (0.02, 200.0)),
     amps=Quantity("A", _2636B_AMPS, (100e-12, *_2636B_AMPS), (100e-12, 1.5)),
     envelope=((20.2, 1.515), (202.0, 0.101)),
+    own_settle_s=((100e-12, 45e-3), (1e-9, 15e-3), (10e-9, 6e-3), *KEITHLEY_2602B.own_settle_s),
 )
 KEITHLEY_2635B = replace(KEITHLEY_2636B, model="2635B")
 # The 2634B has neither the 100 pA range nor digital lines.

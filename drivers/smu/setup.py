@@ -53,7 +53,7 @@ class Setup:
         return self.capabilities.reading_s(settings.nplc, settings.autozero, line_hertz, triggered=triggered)
 
 
-def setup(settings: Settings, capabilities: SmuCapabilities) -> Setup:
+def set_up(settings: Settings, capabilities: SmuCapabilities) -> Setup:
     """Raises OverLimit for what the model does not have, and for a range beyond the largest level asked for."""
     source, limit, level_limit, wanted, measured = _sides(settings)
     if level_limit is not None and not wanted <= level_limit:
@@ -64,6 +64,8 @@ def setup(settings: Settings, capabilities: SmuCapabilities) -> Setup:
     if settings.settle_s is not None:
         capabilities.check_settle(settings.settle_s)
     measure_range = None if measured is None else capabilities.measure_range_for(source, measured)
+    if measure_range is not None:
+        capabilities.check_measure_range(source, limit, measure_range)
     largest = range_ * capabilities.overrange if level_limit is None else level_limit
     return Setup(capabilities, settings, source, range_, limit, largest, measure_range)
 
