@@ -9,6 +9,7 @@ from typing import Any
 
 from drivers.errors import DriverError, EmergencyStopped
 from hil.model.lab import LabConfig
+from hil.runs.heart import patience_s
 from hil.runs.leaving import INSTRUMENTS, SAFE
 from hil.runs.links import LinkBook
 from hil.runs.settling import settle_left
@@ -59,6 +60,11 @@ class Bench:
             snapshot = self.publish()
             self._let_go_if_latched(snapshot)
             self._let_go_if_lost(snapshot)
+
+    def patience_s(self) -> float:
+        """Longest legitimate silence of the main loop now. Asked by another thread."""
+        station = self._station
+        return patience_s(self._lab, None if station is None else station.output_on_s)
 
     def ready(self) -> bool:
         """Whether a queued run may be tried: always, except for the moment after an emergency stop."""

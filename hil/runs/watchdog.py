@@ -11,19 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from drivers.errors import DriverError
 from hil.model.lab import LabConfig, LabConfigError, load_lab
 from hil.runs.bench import note_outcome
-from hil.runs.heart import STALE_S
 from hil.runs.leaving import WATCHDOG, last_outcome, tell_left, unsafe
 from hil.runs.stops import Stops, heard
-from hil.runs.worker import LOCK_NAME, parser_of
+from hil.runs.vigil import DIED, Vigil
+from hil.runs.worker import parser_of
 from hil.station.emergency import clear_emergency, stop_everything
 from hil.station.errors import StationError
+from hil.station.instruments import load_drivers
 from hil.store import open_store
 from hil.store.protocol import Store, StoreError
 from hil.store.records import StationRecord
@@ -34,24 +34,20 @@ POLL_S = 0.02
 RETRY_S = 2.0
 GRACE_S = 1.0
 """What the worker gets to leave the station by itself: the promise is 2 s, of which making safe takes the other one."""
-NEWCOMER_S = 0.5
-"""What a new worker may take from having the lock to its first heartbeat."""
 
 
 class Watchdog:
-    """lock: of the worker. monotonic: seconds. Call `look` often; each call acts on what it finds."""
+    """data: the service's directory. monotonic: seconds. Call `look` often; each call acts on what it finds."""
 
-    def __init__(self, lab: LabConfig, store: Store, lock: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lab: LabConfig, store: Store, data: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Raises Unwritable."""
         self._lab, self._store, self._monotonic = lab, store, monotonic
-        self._lock = FileLock(lock, timeout=0)
+        self._vigil = Vigil(data, monotonic)
         self._changes = store.changes()
         self._record = store.station()
-        # A heartbeat from before our time says nothing about a worker of today.
-        self._beat, self._beaten_at = self._record.heartbeat_at, 0.0
-        self._armed = False
         self._resets = self._record.resets
         self._retry_at = 0.0
-        self._silence: dict[str, str] | None = None
+        self._untold: list[tuple[str, dict[str, str]]] = []
         self._since = store.last_event()
         self._told_at: float | None = None
         self._helped = self._done = False
@@ -59,26 +55,27 @@ class Watchdog:
     @property
     def guarding(self) -> bool:
         """A worker is at work, or was when last heard of and has not been dealt with."""
-        return self._armed
+        return self._vigil.guarding
 
     def look(self) -> None:
-        """Read the station if anything changed, then act: reset, emergency stop, silence of the worker."""
+        """Make up for a worker that died or fell silent; then read the station if anything changed, and act: reset, emergency stop."""
+        # Before the store is asked anything: it may be the store that hangs.
+        self._guard()
         changes = self._store.changes()
         if changes != self._changes:
             self._changes = changes
             self._record = self._store.station()
-        self._listen()
+        if self._vigil.begun():
+            self._since = self._store.last_event()
         # Cleared first: what is latched by now was latched after it.
         self._clear_if_reset(self._record)
         self._stop_if_latched(self._record)
-        if self._told_at is None and self._armed and self._monotonic() - self._beaten_at > STALE_S:
-            self._end_silence()
-        self._tell_silence()
+        self._tell()
 
     def may_leave(self) -> bool:
         """Told to go: whether the worker has left and the station is safe, as far as it can be made. Call after each `look`."""
         self._told_at = self._monotonic() if self._told_at is None else self._told_at
-        if not self._worker_has_left():
+        if self._vigil.at_work:
             if not self._helped and self._monotonic() - self._told_at >= GRACE_S:
                 self._helped = True
                 self._help()
@@ -90,17 +87,8 @@ class Watchdog:
                 self._help()
         return True
 
-    def _worker_has_left(self) -> bool:
-        if not self._armed:
-            return True
-        try:
-            with self._lock:
-                self._armed = False
-        except Timeout:
-            return False
-        # It died without a word: whatever was verified while it lived is no longer known.
-        self._since = self._store.last_event()
-        return True
+    def close(self) -> None:
+        self._vigil.close()
 
     def _help(self) -> None:
         _log.warning("the worker has not left the station safe; doing so")
@@ -116,13 +104,6 @@ class Watchdog:
             each.result()
         tell(found)
         return found
-
-    def _listen(self) -> None:
-        if self._record.heartbeat_at != self._beat:
-            self._beat, self._beaten_at = self._record.heartbeat_at, self._monotonic()
-            if self._beat is not None and not self._armed:
-                self._since = self._store.last_event()
-            self._armed = self._beat is not None
 
     def _stop_if_latched(self, record: StationRecord) -> None:
         if record.estop is None or self._monotonic() < self._retry_at:
@@ -153,26 +134,25 @@ class Watchdog:
             _log.warning("reset: %s", error)
             self._store.note("not_cleared", f"the controller's emergency stop could not be cleared: {error}; reset again")
 
-    def _end_silence(self) -> None:
-        """With the lock, so that no new worker takes up the station meanwhile; without it if the silent one still has it."""
-        try:
-            with self._lock:
-                self._stand_in()
-        except Timeout:
-            if self._monotonic() - self._beaten_at > STALE_S + NEWCOMER_S:
-                self._stand_in()
+    def _guard(self) -> None:
+        with self._vigil.alarm() as why:
+            # Once told to go, a worker that lives gets GRACE_S and then help.
+            if why is not None and (why == DIED or self._told_at is None):
+                _log.error("%s; making the station safe", why)
+                self._untold.append((why, stop_everything(self._lab, latch=False)))
 
-    def _stand_in(self) -> None:
-        self._armed = False
-        _log.error("the worker has been silent for %.1f s; making the station safe", STALE_S)
-        self._silence = stop_everything(self._lab, latch=False)
-
-    def _tell_silence(self) -> None:
+    def _tell(self) -> None:
         """After the deed: a worker frozen in the middle of a write keeps everybody else from writing."""
-        if self._silence is not None:
-            self._store.note("worker_silent", f"no heartbeat for {STALE_S:g} s; the watchdog made the station safe", self._silence)
-            note_outcome(self._store, self._silence)
-            self._silence = None
+        while self._untold:
+            why, outcome = self._untold[0]
+            if why == DIED:
+                # Whatever was verified while it lived is no longer known.
+                self._since = self._store.last_event()
+            self._store.note("worker_silent", f"{why}; the watchdog made the station safe as far as it could", outcome)
+            note_outcome(self._store, outcome)
+            if self._told_at is not None:
+                tell_left(self._store, WATCHDOG, outcome)
+            del self._untold[0]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -182,6 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         lab = load_lab(options.lab)
         store = open_store(options.data)
+        dog = Watchdog(lab, store, options.data)
     except (LabConfigError, StoreError) as error:
         print(f"watchdog: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -190,9 +171,18 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stops.signal)
     heard()
-    watch(Watchdog(lab, store, options.data / LOCK_NAME), stops)
-    store.close()
+    with closing(store), closing(dog):
+        _prepare(lab)
+        watch(dog, stops)
     return 0
+
+
+def _prepare(lab: LabConfig) -> None:
+    """In an emergency nothing has to be imported any more."""
+    try:
+        load_drivers(lab)
+    except (StationError, ImportError) as error:
+        _log.warning("%s", error)
 
 
 def watch(dog: Watchdog, stops: Stops) -> None:

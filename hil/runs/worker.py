@@ -17,8 +17,9 @@ from hil.model.lab import LabConfig, LabConfigError, load_lab
 from hil.runs.bench import Bench, note_outcome
 from hil.runs.conduct import DISK_RETRY_S, Conductor
 from hil.runs.errors import StopRequested
-from hil.runs.heart import Heart, patience_s
+from hil.runs.heart import Heart
 from hil.runs.leaving import WORKER, tell_left
+from hil.runs.lifesign import LOCK_NAME, LifeSign
 from hil.runs.stops import Stops, heard
 from hil.station.emergency import stop_everything
 from hil.store import open_store
@@ -28,8 +29,6 @@ from hil.store.shelf import utc_now
 _log = logging.getLogger(__name__)
 
 IDLE_S = 0.05
-LOCK_NAME = "worker.lock"
-"""Held, in the data directory, by whoever has the station: the worker for its life, the watchdog while it stands in for one."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     heard()
     try:
         with FileLock(options.data / LOCK_NAME, timeout=options.lock_s):
-            serve(lab, store, stops)
+            serve(lab, store, stops, LifeSign(options.data))
     except Timeout:
         print(f"worker: another worker uses {options.data}; stop that service first", file=sys.stderr)  # noqa: T201
         return 2
@@ -62,11 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def serve(lab: LabConfig, store: Store, stops: Stops) -> None:
-    """Until told to stop."""
-    with Heart(store, stops.idle_s, patience_s(lab)):
+def serve(lab: LabConfig, store: Store, stops: Stops, sign: LifeSign) -> None:
+    """Until told to stop. Whoever calls holds the lock."""
+    bench = Bench(lab, store, stops)
+    with Heart(sign, store, lambda: stops.idle_s() < bench.patience_s()):
         begin(lab, store)
-        bench = Bench(lab, store, stops)
         conductor = Conductor(lab, store, bench, stops, utc_now)
         try:
             while stops.leaving() is None:

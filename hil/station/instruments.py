@@ -10,15 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from drivers.protocols import CrossbarController, Prober, PulseIds, SourceMeter
+from drivers.smu.values import Settings
 from drivers.values import Identity
 from firmware_protocol.geometry import Geometry
 from hil.model.lab import LabConfig
 from hil.station.errors import UnknownDriver
 
 GROUP = "hil.drivers"
+_APERTURES = 3
+"""Of a reading with autozero: signal, reference, zero."""
+_SLOWEST_LINE_HERTZ = 50.0
 
 
 class SafetyController(Protocol):
@@ -46,6 +50,33 @@ class PulseWitness(Protocol):
     def pulse_outcomes(self, first_id: int, count: int, session: int | None = None) -> list[str]: ...
 
 
+class SmuWitness:
+    """A SourceMeter with a memory of what its output is told. on_s: about what one reading takes, s, from the moment the output is
+    to be switched on until it is to be switched off; else None. Read by another thread."""
+
+    def __init__(self, smu: SourceMeter) -> None:
+        self._smu = smu
+        self._reading_s = 0.0
+        self.on_s: float | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the instrument's."""
+        return getattr(self._smu, name)
+
+    def configure(self, settings: Settings) -> None:
+        self.on_s = None
+        self._smu.configure(settings)
+        self._reading_s = (settings.settle_s or 0.0) + settings.nplc * _APERTURES / _SLOWEST_LINE_HERTZ
+
+    def output_on(self) -> None:
+        self.on_s = self._reading_s
+        self._smu.output_on()
+
+    def output_off(self) -> None:
+        self.on_s = None
+        self._smu.output_off()
+
+
 @dataclass(frozen=True)
 class Instruments:
     """The three of one station."""
@@ -53,6 +84,11 @@ class Instruments:
     smu: SourceMeter
     crossbar: CrossbarController
     prober: Prober
+
+    @property
+    def output_on_s(self) -> float | None:
+        """See SmuWitness; None for an SMU that has none."""
+        return getattr(self.smu, "on_s", None)
 
     def off_and_isolated(self) -> None:
         """Nothing on the needles is driven: before every touchdown, lift and move. Raises DriverError, then nothing may move."""
@@ -64,9 +100,16 @@ class Instruments:
             instrument.close()
 
 
+def load_drivers(lab: LabConfig) -> None:
+    """Import all three now, for whoever must not wait for that later. Raises UnknownDriver, ImportError."""
+    for role in ("smu", "prober", "crossbar"):
+        _driver(role, getattr(lab, role).driver)
+
+
 def open_smu(lab: LabConfig, timeout_s: float | None = None) -> SourceMeter:
     """timeout_s: instead of lab.toml's, for those in a hurry. Raises UnknownDriver, ConnectFailed."""
-    return _driver("smu", lab.smu.driver)(lab.smu.address, timeout_s=timeout_s or lab.smu.timeout_s)
+    smu = _driver("smu", lab.smu.driver)(lab.smu.address, timeout_s=timeout_s or lab.smu.timeout_s)
+    return cast("SourceMeter", SmuWitness(smu))
 
 
 def open_prober(lab: LabConfig, timeout_s: float | None = None, separate_within_s: float | None = None) -> Prober:

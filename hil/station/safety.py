@@ -3,6 +3,7 @@
 Every check refuses NaN. Nothing is clipped: a value beyond a limit is somebody's mistake.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -16,6 +17,8 @@ from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits as BoardLimits
 from hil.model.lab import DieIndex, LabConfig, Limits
 from hil.station.errors import StationError, TouchdownsSpent, WrongChip
+
+_log = logging.getLogger(__name__)
 
 _OFF_HEAD_START_S = 0.1
 
@@ -76,11 +79,14 @@ def board_limits(limits: Limits, board: BoardLimits) -> BoardLimits:
 
 
 def attempt(make_safe: Callable[[], object]) -> str:
-    """ "safe", or what went wrong: the next instrument is tried whatever became of this one."""
+    """ "safe", or what went wrong, whatever it is: the next instrument is tried whatever became of this one."""
     try:
         make_safe()
     except (DriverError, StationError) as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever broke, the others are tried and nothing is called safe
+        _log.exception("making safe")
+        return f"a fault of the driver, please report it: {type(error).__name__}: {error}"
     return "safe"
 
 

@@ -176,6 +176,11 @@ class Station:
         }
 
     @property
+    def output_on_s(self) -> float | None:
+        """What a reading of the SMU takes while its output is on; None while it is off. Any thread may ask."""
+        return self._instruments.output_on_s
+
+    @property
     def pulse_witness(self) -> PulseWitness:
         """Who knows what became of a pulse, needles down or not."""
         return self._instruments.crossbar

@@ -1,19 +1,22 @@
-"""The second net: emergency stops, resets, and a worker that falls silent."""
+"""The second net: emergency stops, resets, and a worker that dies, falls silent or is stuck."""
 
+import math
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from hil.model.lab import load_lab
 from hil.model.runs import RunState
-from hil.runs.heart import STALE_S, Heart
+from hil.runs.heart import STALE_S
 from hil.runs.leaving import WORKER, last_outcome, tell_left
-from hil.runs.watchdog import GRACE_S, NEWCOMER_S, Watchdog
-from hil.runs.worker import LOCK_NAME
-from hil.store.protocol import Store
+from hil.runs.lifesign import LOCK_NAME, LifeSign, Word
+from hil.runs.vigil import LONGEST_LOOK_S, MISSED_S
+from hil.runs.watchdog import GRACE_S, Watchdog
+from hil.store.protocol import Store, StoreError
 from tests.hil.runs.behind_relay import behind_relay, silence
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
@@ -38,12 +41,52 @@ def lab(tmp_path: Path) -> Iterator[SimulatedLab]:
 
 
 @pytest.fixture
-def lock(tmp_path: Path) -> Path:
-    return tmp_path / LOCK_NAME
+def time() -> HandTime:
+    return HandTime()
 
 
-def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    with Service(lab.config, store, watchdog=lock) as service:
+@pytest.fixture
+def dog(lab: SimulatedLab, store: Store, tmp_path: Path, time: HandTime) -> Iterator[Watchdog]:
+    with closing(Watchdog(lab.config, store, tmp_path, time)) as made:
+        yield made
+
+
+class Worker:
+    """What the watchdog sees of one. The lock is free once it `died`."""
+
+    def __init__(self, data: Path) -> None:
+        self._lock = FileLock(data / LOCK_NAME)
+        self._lock.acquire()
+        self.sign = LifeSign(data)
+        self.sign.say(Word.WORKING)
+
+    def died(self) -> None:
+        self._lock.release()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    made = Worker(tmp_path)
+    yield made
+    made.died()
+    made.sign.close()
+
+
+def passes(time: HandTime, dog: Watchdog, seconds: float) -> None:
+    """The watchdog looks all the while, and had looked before."""
+    dog.look()
+    began_s, looks = time.seconds, math.ceil(seconds / LONGEST_LOOK_S) + 1
+    for look in range(1, looks + 1):
+        time.seconds = began_s + seconds * look / looks
+        dog.look()
+
+
+def told(store: Store, what: str) -> list[str]:
+    return [event.payload["text"] for event in store.events() if event.kind == "station" and event.payload["what"] == what]
+
+
+def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: SimulatedLab, store: Store, tmp_path: Path) -> None:
+    with Service(lab.config, store, watchdog=tmp_path) as service:
         run = service.submit(plan_of(kind="characterise", max_pulses=20))
         waiting = service.submit(plan_of(kind="read", dies=[(0, 0)]))
         service.underway(run)
@@ -59,8 +102,7 @@ def test_an_emergency_stop_in_the_middle_of_a_run_stops_aborts_and_latches(lab: 
     assert store.station().may_be_on is None
 
 
-def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    dog = Watchdog(lab.config, store, lock)
+def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: Store, dog: Watchdog) -> None:
     lab.world.touch((0, 0))
     store.latch_estop("anna", "smoke")
     dog.look()
@@ -68,12 +110,12 @@ def test_an_emergency_stop_works_without_any_worker(lab: SimulatedLab, store: St
     assert (store.station().estop or {})["outcome"]["prober"] == "safe"
 
 
-def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_path: Path, store: Store, lock: Path) -> None:
+def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_path: Path, store: Store) -> None:
     time = HandTime()
     with SimulatedLab(tmp_path) as first:
         lab = first.config
         ports = [int(section.address.rstrip(":SOCKET").rsplit(":", 1)[-1]) for section in (lab.prober, lab.smu, lab.crossbar)]
-    dog = Watchdog(lab, store, lock, time)
+    dog = Watchdog(lab, store, tmp_path, time)
     store.latch_estop("anna", "smoke")
     dog.look()
     outcome = (store.station().estop or {})["outcome"]
@@ -87,10 +129,10 @@ def test_a_stop_that_did_not_reach_an_instrument_is_told_and_tried_again(tmp_pat
 
 
 def test_with_a_silent_prober_the_rest_of_the_outcome_is_told_before_the_prober_is_given_up(
-    lab: SimulatedLab, store: Store, lock: Path
+    lab: SimulatedLab, store: Store, tmp_path: Path
 ) -> None:
     with behind_relay(lab, "prober") as (toml, line):
-        dog = Watchdog(load_lab(toml), store, lock)
+        dog = Watchdog(load_lab(toml), store, tmp_path)
         lab.world.touch((0, 0))
         silence(line)
         store.latch_estop("anna", "smoke")
@@ -105,8 +147,7 @@ def test_with_a_silent_prober_the_rest_of_the_outcome_is_told_before_the_prober_
         assert said in str([event.payload["text"] for event in store.events() if event.payload.get("what") == "not_safe"])
 
 
-def test_what_became_of_one_stop_is_not_told_of_the_next(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    dog = Watchdog(lab.config, store, lock)
+def test_what_became_of_one_stop_is_not_told_of_the_next(lab: SimulatedLab, store: Store, dog: Watchdog) -> None:
     store.latch_estop("anna", "smoke")
     dog.look()
     store.clear_estop("anna")
@@ -117,39 +158,34 @@ def test_what_became_of_one_stop_is_not_told_of_the_next(lab: SimulatedLab, stor
 
 
 def test_told_to_go_it_helps_a_worker_that_does_not_leave_and_tells_how_the_station_was_left(
-    lab: SimulatedLab, store: Store, lock: Path
+    lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker, time: HandTime
 ) -> None:
-    time = HandTime()
-    dog = Watchdog(lab.config, store, lock, time)
     lab.world.touch((0, 0))
-    store.heartbeat()
-    with FileLock(lock):
-        dog.look()
-        assert not dog.may_leave()
-        assert lab.world.needles.touching, "the worker has a moment to do it itself"
-        time.seconds += GRACE_S
-        assert not dog.may_leave(), "it may still be at it"
-        assert lab.is_safe()
+    dog.look()
+    assert not dog.may_leave()
+    assert lab.world.needles.touching, "the worker has a moment to do it itself"
+    passes(time, dog, GRACE_S)
+    assert not dog.may_leave(), "it may still be at it"
+    assert lab.is_safe()
     lab.world.touch((0, 0))
+    worker.died()
+    passes(time, dog, MISSED_S + 0.1)
     assert dog.may_leave()
     assert lab.is_safe(), "what was verified while the worker lived is verified again"
     assert last_outcome(store, 0) == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
 
 
-def test_told_to_go_it_does_not_touch_what_the_worker_left_safe(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    dog = Watchdog(lab.config, store, lock)
-    store.heartbeat()
+def test_told_to_go_it_does_not_touch_what_the_worker_left_safe(lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker) -> None:
     dog.look()
     tell_left(store, WORKER, {"smu": "safe", "crossbar": "safe", "prober": "safe"})
-    store.end_heartbeat()
+    worker.sign.say(Word.GONE)
     lab.world.touch((0, 0))
     dog.look()
     assert dog.may_leave()
     assert lab.world.needles.touching
 
 
-def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    dog = Watchdog(lab.config, store, lock)
+def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store, dog: Watchdog) -> None:
     store.latch_estop("anna", "smoke")
     dog.look()
     assert lab.controller_state() == "ESTOPPED"
@@ -158,82 +194,145 @@ def test_a_reset_clears_the_controller(lab: SimulatedLab, store: Store, lock: Pa
     assert lab.controller_state() == "SAFE"
 
 
-def test_a_silent_worker_is_made_up_for_once_and_only_after_the_limit(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    time = HandTime()
-    dog = Watchdog(lab.config, store, lock, time)
+def test_a_worker_that_died_is_made_up_for_once_as_soon_as_a_beat_is_missed(
+    lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker, time: HandTime, tmp_path: Path
+) -> None:
     lab.world.touch((0, 0))
-    store.heartbeat()
-    dog.look()
-    time.seconds += STALE_S - 0.1
-    dog.look()
-    assert lab.world.needles.touching
+    lab.world.set_output(True, 0.1)
+    worker.died()
+    passes(time, dog, MISSED_S - 0.01)
+    assert lab.world.output_on
     assert dog.guarding
-    time.seconds += 0.2
-    dog.look()
+    passes(time, dog, 0.02)
     assert lab.is_safe()
     assert not dog.guarding
-    notes = [event.payload["what"] for event in store.events() if event.kind == "station"]
-    assert notes == ["worker_silent"]
+    passes(time, dog, 60)
+    assert told(store, "worker_silent") == ["the worker died; the watchdog made the station safe as far as it could"]
+    with FileLock(tmp_path / LOCK_NAME, timeout=0):
+        pass  # free for the next one
 
 
-def test_a_newcomer_that_has_the_lock_gets_a_moment_for_its_first_beat(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    time = HandTime()
-    dog = Watchdog(lab.config, store, lock, time)
+def test_while_it_stands_in_for_a_dead_worker_no_other_one_takes_up_the_station(
+    lab: SimulatedLab, store: Store, worker: Worker, tmp_path: Path
+) -> None:
+    with behind_relay(lab, "smu") as (toml, line), closing(Watchdog(load_lab(toml), store, tmp_path)) as dog:
+        free: list[bool] = []
+
+        def try_lock(data: bytes) -> bytes:
+            newcomer = FileLock(tmp_path / LOCK_NAME, timeout=0)
+            with suppress(Timeout), newcomer:
+                free.append(True)
+            free.append(False)
+            return data
+
+        worker.died()
+        line.to_device = try_lock
+        until(lambda: dog.look() or bool(free), 5)
+        assert not any(free)
+
+
+def test_a_silent_worker_is_made_up_for_once_and_only_after_the_limit(
+    lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker, time: HandTime
+) -> None:
     lab.world.touch((0, 0))
-    store.heartbeat()
     dog.look()
-    with FileLock(lock):
-        time.seconds += STALE_S + NEWCOMER_S - 0.1
+    passes(time, dog, STALE_S - 0.1)
+    assert lab.world.needles.touching, "whoever has the lock may only be slow"
+    assert dog.guarding
+    passes(time, dog, 0.2)
+    assert lab.is_safe(), "it has the lock and stays silent"
+    assert not dog.guarding
+    passes(time, dog, 60)
+    assert told(store, "worker_silent") == [
+        "no sign of life from the worker for 1.2 s; the watchdog made the station safe as far as it could"
+    ]
+
+
+def test_a_worker_that_beats_again_is_guarded_again(lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker, time: HandTime) -> None:
+    passes(time, dog, STALE_S + 0.1)
+    worker.sign.say(Word.WORKING)
+    dog.look()
+    assert dog.guarding
+    lab.world.touch((0, 0))
+    passes(time, dog, STALE_S + 0.1)
+    assert lab.is_safe()
+    assert len(told(store, "worker_silent")) == 2
+
+
+@pytest.mark.parametrize(("word", "says"), [(Word.STUCK, "its main loop does not come by"), (Word.UNHEARD, "the store has taken no word")])
+def test_a_worker_that_says_it_is_not_well_is_made_up_for_at_once_and_once(
+    lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker, time: HandTime, word: Word, says: str
+) -> None:
+    lab.world.touch((0, 0))
+    dog.look()
+    worker.sign.say(word)
+    dog.look()
+    assert lab.is_safe()
+    for _ in range(5):
+        worker.sign.say(word)
+        passes(time, dog, 0.1)
+    (text,) = told(store, "worker_silent")
+    assert says in text
+    worker.died()
+    lab.world.touch((0, 0))
+    passes(time, dog, MISSED_S + 0.1)
+    assert lab.is_safe(), "what it did before it died nobody knows"
+
+
+def test_time_in_which_the_watchdog_itself_did_not_look_is_no_silence(
+    lab: SimulatedLab, dog: Watchdog, worker: Worker, time: HandTime
+) -> None:
+    lab.world.touch((0, 0))
+    dog.look()
+    for _ in range(3):
+        time.seconds += 3600  # the lid of the computer was closed
         dog.look()
         assert lab.world.needles.touching
-        time.seconds += 0.2
+        worker.sign.say(Word.WORKING)
         dog.look()
-    assert lab.is_safe(), "whoever has the lock and stays silent is made up for all the same"
 
 
-def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, store: Store, lock: Path) -> None:
-    time = HandTime()
-    dog = Watchdog(lab.config, store, lock, time)
-    store.heartbeat()
+def test_silence_is_heard_while_the_store_cannot_even_be_read(
+    lab: SimulatedLab, store: Store, dog: Watchdog, worker: Worker, time: HandTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> int:
+        raise StoreError("disk I/O error")
+
+    lab.world.touch((0, 0))
+    monkeypatch.setattr(store, "changes", broken)
+    for _ in range(20):
+        time.seconds += LONGEST_LOOK_S / 2
+        with pytest.raises(StoreError):
+            dog.look()
+    assert lab.is_safe()
+    monkeypatch.undo()
+    dog.look()
+    assert len(told(store, "worker_silent")) == 1, "told once it can be"
+
+
+def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, dog: Watchdog, worker: Worker, time: HandTime) -> None:
     dog.look()
     lab.world.touch((0, 0))
-    store.end_heartbeat()
-    dog.look()
-    time.seconds += 60
-    dog.look()
+    worker.sign.say(Word.GONE)
+    worker.died()
+    passes(time, dog, 60)
     assert not dog.guarding
     assert lab.world.needles.touching, "nobody's business"
 
 
-def test_a_heartbeat_of_yesterday_is_no_worker_of_today(lab: SimulatedLab, store: Store, lock: Path) -> None:
+def test_a_record_in_the_store_alone_is_no_worker(lab: SimulatedLab, store: Store, dog: Watchdog, time: HandTime) -> None:
     store.heartbeat()
-    time = HandTime()
-    dog = Watchdog(lab.config, store, lock, time)
-    dog.look()
-    time.seconds += 60
-    dog.look()
+    lab.world.touch((0, 0))
+    passes(time, dog, 60)
     assert not dog.guarding
+    assert lab.world.needles.touching
 
 
-def test_a_main_loop_that_hangs_falls_silent(store: Store) -> None:
-    idle_s = 0.0
-    with Heart(store, lambda: idle_s, patience_s=1.0):
-        until(lambda: store.station().heartbeat_at is not None)
-        idle_s = 2.0
-        first = _settled(store)
-        assert store.station().heartbeat_at == first
-        idle_s = 0.0
-        until(lambda: store.station().heartbeat_at != first)
-    assert store.station().heartbeat_at is None
-
-
-def _settled(store: Store) -> str | None:
-    """The last beat: two looks, more than a beat apart, that agree."""
-    seen: list[str | None] = []
-
-    def same() -> bool:
-        seen.append(store.station().heartbeat_at)
-        return len(seen) > 400 and len(set(seen[-400:])) == 1
-
-    until(same, 20)
-    return seen[-1]
+def test_a_worker_that_died_before_the_watchdog_came_is_made_up_for(
+    lab: SimulatedLab, store: Store, worker: Worker, time: HandTime, tmp_path: Path
+) -> None:
+    lab.world.touch((0, 0))
+    worker.died()
+    with closing(Watchdog(lab.config, store, tmp_path, time)) as dog:
+        passes(time, dog, MISSED_S + 0.1)
+        assert lab.is_safe()

@@ -204,7 +204,7 @@ def test_a_latch_of_the_controllers_own_is_shown_and_a_reset_brings_the_station_
         estop = station_view(store.station(), lab.config, [], utc_now()).interlocks.estop
         return None if estop is None else estop.reason
 
-    with Service(lab.config, store, watchdog=tmp_path / "lock") as service:
+    with Service(lab.config, store, watchdog=tmp_path) as service:
         until(lambda: store.station().snapshot.get("crossbar") is not None, 20)
         assert shown() is None
         _latch_from_elsewhere(lab)

@@ -2,13 +2,18 @@
 
 import os
 import threading
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
+
+from filelock import FileLock
 
 from hil.model.lab import LabConfig
 from hil.model.plans import Plan
 from hil.model.runs import ENDED, RunState
+from hil.runs.lifesign import LOCK_NAME, LifeSign
 from hil.runs.stops import Stops
 from hil.runs.submit import submit_plan
 from hil.runs.watchdog import Watchdog, watch
@@ -19,15 +24,24 @@ from tests.support.waiting import until
 
 
 class Service:
-    """A worker on the test's own store. watchdog: where its lock would be, if one is wanted."""
+    """A worker on the test's own store. watchdog: directory that the two share, if one is wanted."""
 
     def __init__(self, lab: LabConfig, store: Store, watchdog: Path | None = None) -> None:
-        self.lab, self.store = lab, store
+        self.lab, self.store, self._shared = lab, store, watchdog
         self.stops = [Stops(store, os.getppid()) for _ in range(1 if watchdog is None else 2)]
-        self._threads = [threading.Thread(target=serve, args=[lab, store, self.stops[0]])]
+        self._threads = [threading.Thread(target=self._work)]
         if watchdog is not None:
-            dog = Watchdog(lab, store, watchdog)
-            self._threads.append(threading.Thread(target=lambda: watch(dog, self.stops[1])))
+            self._threads.append(threading.Thread(target=self._watch, args=[watchdog]))
+
+    def _work(self) -> None:
+        with TemporaryDirectory() as own:
+            data = self._shared or Path(own)
+            with FileLock(data / LOCK_NAME), closing(LifeSign(data)) as sign:
+                serve(self.lab, self.store, self.stops[0], sign)
+
+    def _watch(self, data: Path) -> None:
+        with closing(Watchdog(self.lab, self.store, data)) as dog:
+            watch(dog, self.stops[1])
 
     def __enter__(self) -> Self:
         for thread in self._threads:
