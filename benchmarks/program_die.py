@@ -38,7 +38,7 @@ from hil.runs.context import RunContext
 from hil.runs.execute import execute
 from hil.runs.programming import OK
 from hil.runs.submit import expand
-from hil.station.reading import KernelConductance, KernelWritten
+from hil.station.reading import Conductance, KernelWritten
 from hil.station.station import Station, open_station
 from hil.store import open_store
 from simulator.physics.fab import PRESETS
@@ -80,7 +80,7 @@ class Asked:
     def count(self, station: Station) -> None:
         read, pulse, write = station.read_kernel, station.pulse, station.write_verify
 
-        def read_kernel(*given: Any) -> KernelConductance:
+        def read_kernel(*given: Any) -> Conductance:
             self.reads += 1
             return read(*given)
 

@@ -1,7 +1,7 @@
 """How sure a pooled rate is when dies differ from each other more than chance alone would make them."""
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,21 @@ def wilson(rate: float, trials: float) -> tuple[float, float]:
 
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927). trials may be an effective, non-integer number.
     """
+    low, high = _score(np.float64(rate), np.float64(trials))
+    return float(low), float(high)
+
+
+def score_intervals(events: NDArray[np.integer], trials: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(low, high) of `wilson` for arrays of counts, of their shape; NaN without a trial."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _score(events / trials, trials.astype(np.float64))
+
+
+def _score(rate: Any, trials: Any) -> tuple[Any, Any]:
     z2 = _Z95**2
     middle = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z95 / (1 + z2 / trials) * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    half = _Z95 / (1 + z2 / trials) * np.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def _dispersion(counts: NDArray[np.integer], trials: NDArray[np.integer], rate: float) -> float | None:

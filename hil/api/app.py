@@ -15,7 +15,8 @@ from hil.api.edge import LOOPBACK, BodyLimit, HostAllowList, InFlightLimit
 from hil.api.longpoll import ChangeHub
 from hil.api.memo import Memo
 from hil.api.openapi import describe
-from hil.api.routes import dies, document, events, health, maps, objects, runs, station, statistics, wafers
+from hil.api.routes import dies, document, events, health, maps, objects, results, runs, station, statistics, wafers
+from hil.api.warning import OutputWarning
 from hil.api.watermark import Watermark
 from hil.model.lab import LabConfig
 from hil.store.protocol import Store
@@ -52,12 +53,13 @@ def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Cal
             Middleware(HostAllowList, names=LOOPBACK | set(hosts)),
             Middleware(InFlightLimit, most=MOST_IN_FLIGHT, exempt=NEVER_BUSY),
             Middleware(BodyLimit, limit_bytes=objects.LARGEST_BYTES),
+            Middleware(OutputWarning),
         ],
     )
     app.state.services = _services(store, lab, now)
     problems.install(app)
     app.include_router(health.router)
-    for part in (station, wafers, statistics, dies, maps, objects, runs, events, document):
+    for part in (station, wafers, statistics, dies, maps, objects, runs, results, events, document):
         app.include_router(part.router, prefix=PREFIX)
     describe(app)
     return app

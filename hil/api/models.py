@@ -85,6 +85,26 @@ class MapPage(BaseModel):
     next_cursor: str | None
 
 
+class RunObject(BaseModel):
+    """A result of a run that is no map: an array at /objects/{object}, or, by its name, at /runs/{run}/objects/{x}/{y}/{name}.
+
+    meta: as of a map, with the plan's numbers. Names and shapes by kind of plan: docs/results.md.
+    """
+
+    x: int
+    y: int
+    name: str = Field(examples=["iv_amps"])
+    object: str = Field(description="sha256 of the npy bytes", examples=[EXAMPLE_SHA256])
+    at: Time
+    shape: list[int] | None = Field(examples=[[2, 101]])
+    dtype: str | None = Field(examples=["float64"])
+    meta: dict[str, Any] = Field(examples=[{"kind": "iv_sweep", "wafer": "W1", "nplc": 0.1, "origin": {"simulated": True, "seed": 7}}])
+
+
+class RunObjects(BaseModel):
+    items: list[RunObject]
+
+
 class Die(BaseModel):
     """counts: junctions per class of the newest defect map; null before the first one."""
 

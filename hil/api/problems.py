@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from hil.model.plans import PlanRefused
+from hil.model.refusals import PlanRefused
 from hil.model.runs import IllegalTransition
 from hil.runs.errors import CommandMissing
 from hil.store.protocol import Corrupt, KeyConflict, NotFound, StoreError, Unwritable

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from hil.api.models import Die, Estop, EventBody, Interlocks, MapMeta, Progress, Queue, Run, Station, Wafer
+from hil.api.models import Die, Estop, EventBody, Interlocks, MapMeta, Progress, Queue, Run, RunObject, Station, Wafer
 from hil.model.defects import Defect
 from hil.model.lab import LabConfig
 from hil.model.maps import Meta
 from hil.model.runs import RunState
-from hil.store.records import EventRecord, MapRecord, RunRecord, StationRecord, WaferRecord
+from hil.store.records import EventRecord, MapRecord, ObjectRecord, RunRecord, StationRecord, WaferRecord
 from hil.store.shelf import stamp
 
 HEARTBEAT_STALE_S = 5.0
@@ -45,6 +45,12 @@ def run_view(record: RunRecord, now: datetime) -> Run:
 
 def event_view(record: EventRecord) -> EventBody:
     return EventBody(number=record.number, run=record.run, at=record.at, kind=record.kind, payload=record.payload)
+
+
+def object_view(record: ObjectRecord) -> RunObject:
+    x, y = record.die
+    fields = {name: getattr(record, name) for name in ("name", "object", "at", "shape", "dtype", "meta")}
+    return RunObject(x=x, y=y, **fields)
 
 
 def map_view(record: MapRecord) -> MapMeta:

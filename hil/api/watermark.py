@@ -1,5 +1,5 @@
-"""What a client that waits for a map has to look at again for. Rule: steps, pulses and heartbeats, many a second while a wafer
-is measured, wake nobody who waits for a map; a map always does, and so does a revoked token."""
+"""What a client that waits for a map, or another result, has to look at again for. Rule: steps, pulses and heartbeats, many a second
+while a wafer is measured, wake nobody who waits; a map or a result always does, and so does a revoked token."""
 
 from hil.store.protocol import Store
 
@@ -7,7 +7,7 @@ PAGE = 500
 
 
 class Watermark:
-    """A number that differs once a map was made or a token revoked. For a ChangeHub; not for several threads."""
+    """A number that differs once a map or a result was made or a token revoked. For a ChangeHub; not for several threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -21,14 +21,14 @@ class Watermark:
         version = self._store.changes()
         if version != self._version:
             self._take_in_tokens()
-            self._take_in_maps()
+            self._take_in_results()
             self._version = version
         return self._number
 
-    def _take_in_maps(self) -> None:
-        # A map's row and its event are one transaction: no map is without one.
+    def _take_in_results(self) -> None:
+        # What was measured and its event are one transaction: no map is without one.
         while page := self._store.events(self._after, limit=PAGE):
-            self._number += any(record.kind == "map" for record in page)
+            self._number += any(record.kind in ("map", "object") for record in page)
             self._after = page[-1].number
 
     def _take_in_tokens(self) -> None:

@@ -1,18 +1,27 @@
 """Plans: what an operator may ask for, as values. Unknown fields, NaN and infinity are refused here; the station's
-limits are applied by `check_plan`, so that a refusal names the value, the limit and where the limit comes from."""
+limits are applied by `hil.model.refusals`, so that a refusal names the value, the limit and where the limit comes from."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+import numpy as np
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import canonical_json, sha256_hex
 
 WAFER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+MOST_POINTS = 10_000
+"""Of one sweep."""
+MOST_CONDITIONS = 1_000
+"""Pulse voltages, and pulse widths, of one switching plan."""
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=2**31)]
 KernelNumber = Annotated[int, Field(ge=0, le=255)]
+LineNumber = Annotated[int, Field(ge=0, le=255)]
+Junction = tuple[KernelNumber, LineNumber, LineNumber]
+"""Kernel, row, column."""
+Junctions = Annotated[tuple[Junction, ...], Field(min_length=1, max_length=65_025, examples=[[[0, 0, 0], [0, 12, 24]]])]
 Path = Literal["board", "smu", "auto"]
 
 
@@ -32,12 +41,15 @@ class ContactCheckPlan(_Plan):
 
 
 class _Reading(_Plan):
+    """averages: of the board's readings. nplc: power-line cycles of one reading of the SMU."""
+
     read_volts: PositiveFinite = 0.1
     averages: Count = 1
+    nplc: PositiveFinite = 0.1
 
 
 class ReadPlan(_Reading):
-    """Read the state as found. kernels: "all" or a list of kernel numbers."""
+    """Read the state as found. kernels: "all" or a list of kernel numbers. nplc counts for path "smu", averages for the board."""
 
     kind: Literal["read"]
     kernels: Literal["all"] | tuple[KernelNumber, ...] = "all"
@@ -70,6 +82,78 @@ class ProgramPlan(_Reading):
     verify: bool = True
 
 
+class IvSweepPlan(_Plan):
+    """Current against voltage of single junctions, by the SMU: `volts` in the order they are visited, a loop there and back
+    included, or `points` levels from `start` to `stop`, V, evenly spaced, both ends among them.
+
+    compliance_amps: current limit; a point that reaches it is no measurement and ends the junction's sweep, unless
+    stop_when_limited is false. settle_s: from a new level to its reading.
+    """
+
+    kind: Literal["iv_sweep"]
+    junctions: Junctions
+    volts: Annotated[tuple[Finite, ...] | None, Field(min_length=1, max_length=MOST_POINTS, examples=[[0.0, 0.4, 0.0, -0.4, 0.0]])] = None
+    start: Annotated[Finite | None, Field(validation_alias=AliasChoices("start", "start_volts"))] = None
+    stop: Annotated[Finite | None, Field(validation_alias=AliasChoices("stop", "stop_volts"))] = None
+    points: Annotated[int | None, Field(ge=2, le=MOST_POINTS)] = None
+    compliance_amps: PositiveFinite = 1e-3
+    nplc: PositiveFinite = 0.1
+    settle_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-3
+    four_wire: bool = False
+    stop_when_limited: bool = True
+
+    @model_validator(mode="after")
+    def _levels_are_said_once(self) -> Self:
+        spaced = [each is not None for each in (self.start, self.stop, self.points)]
+        if any(spaced) if self.volts is not None else not all(spaced):
+            raise ValueError("give either volts, or start, stop and points")
+        if self.path == "board":
+            raise ValueError("path is board; an iv_sweep goes through the SMU: path smu or auto")
+        return self
+
+    @property
+    def levels_volts(self) -> tuple[float, ...]:
+        """(points,) V, in the order they are visited."""
+        if self.volts is not None:
+            return self.volts
+        return tuple(float(level) for level in np.linspace(self.start or 0.0, self.stop or 0.0, self.points or 0))
+
+    @property
+    def results_per_junction(self) -> int:
+        return len(self.volts) if self.volts is not None else self.points or 0
+
+
+class SwitchingPlan(_Reading):
+    """How often one pulse switches, for each junction, pulse voltage and pulse width: `repeats` times each brought to the state the
+    pulse drives from (positive volts drive AP to P), verified by reading, then one pulse, then read.
+
+    reset_volts, reset_s, max_pulses: of the pulses that bring it back, at most so many a time, of the polarity that is needed.
+    """
+
+    kind: Literal["switching"]
+    junctions: Junctions
+    pulse_volts: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=MOST_CONDITIONS, examples=[[0.5, 0.6, -0.6]])]
+    pulse_s: Annotated[tuple[PositiveFinite, ...], Field(min_length=1, max_length=MOST_CONDITIONS, examples=[[1e-7, 1e-6]])]
+    repeats: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    averages: Count = 4
+    reset_volts: PositiveFinite = 0.8
+    reset_s: PositiveFinite = 1e-7
+    max_pulses: Count = 5
+
+    @model_validator(mode="after")
+    def _conditions_are_pulses_and_differ(self) -> Self:
+        if 0.0 in self.pulse_volts:
+            raise ValueError("pulse_volts holds 0; a pulse of 0 V is none")
+        for name, values in (("pulse_volts", self.pulse_volts), ("pulse_s", self.pulse_s)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} holds a value twice; raise repeats instead")
+        return self
+
+    @property
+    def results_per_junction(self) -> int:
+        return len(self.pulse_volts) * len(self.pulse_s)
+
+
 class VmmPlan(_Plan):
     """Vector-matrix products on the die. inputs: float32 (batch, lines), in units of read_volts, each in -1 to 1."""
 
@@ -80,74 +164,17 @@ class VmmPlan(_Plan):
     direction: Literal["rows", "columns"] = "rows"
 
 
-Plan = Annotated[ContactCheckPlan | ReadPlan | CharacterisePlan | ProgramPlan | VmmPlan, Field(discriminator="kind")]
+JunctionPlan = IvSweepPlan | SwitchingPlan
+"""Plans about single junctions: a step is a kernel that holds some of them."""
+Plan = Annotated[
+    ContactCheckPlan | ReadPlan | CharacterisePlan | ProgramPlan | IvSweepPlan | SwitchingPlan | VmmPlan, Field(discriminator="kind")
+]
 PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
-
-
-class PlanRefused(ValueError):
-    """A plan beyond the station's limits. field, value and limit for the problem document; the text names all three."""
-
-    def __init__(self, field: str, value: Any, limit: Any, text: str) -> None:
-        super().__init__(text)
-        self.field, self.value, self.limit = field, value, limit
 
 
 def plan_hash(plan: BaseModel) -> str:
     """sha256 of the plan's canonical JSON: a resumed run cannot have changed its plan."""
     return sha256_hex(canonical_json(plan.model_dump(mode="json")).encode())
-
-
-def _numeric_rules(lab: LabConfig) -> Iterator[tuple[str, float, str]]:
-    """(plan field, limit, unit and name of the limit). A field may have several; the widest comes first."""
-    limits = lab.limits
-    yield "read_volts", limits.device_volts, "V (limits.device_volts)"
-    yield "read_volts", limits.read_volts, "V (limits.read_volts: read disturb)"
-    yield "pulse_volts", limits.device_volts, "V (limits.device_volts)"
-    yield "pulse_s", limits.pulse_s, "s (limits.pulse_s)"
-    yield "averages", limits.averages, "(limits.averages)"
-    yield "max_pulses", limits.max_pulses, "(limits.max_pulses)"
-
-
-def check_plan(plan: BaseModel, lab: LabConfig) -> None:
-    """Raises PlanRefused for the first field beyond the lab's limits, for an unknown die or an unknown kernel."""
-    _check_numbers(plan, lab)
-    _check_dies(getattr(plan, "dies", "all"), lab)
-    _check_kernels(getattr(plan, "kernels", "all"), lab)
-
-
-def _check_numbers(plan: BaseModel, lab: LabConfig) -> None:
-    for field, limit, what in _numeric_rules(lab):
-        value = getattr(plan, field, None)
-        if value is not None and value > limit:
-            text = f"{field} is {value:g}, above the station's limit of {limit:g} {what}; lower it or change lab.toml"
-            raise PlanRefused(field, value, limit, text)
-    read_volts, smallest = getattr(plan, "read_volts", None), lab.limits.smallest_read_volts
-    if read_volts is not None and read_volts < smallest:
-        text = f"read_volts is {read_volts:g}, below the station's {smallest:g} V (limits.smallest_read_volts)"
-        raise PlanRefused("read_volts", read_volts, smallest, text)
-
-
-def _check_dies(dies: Any, lab: LabConfig) -> None:
-    if dies == "all":
-        return
-    known = lab.wafer.dies
-    for x, y in dies:
-        if (x, y) not in known:
-            text = f"die ({x}, {y}) is not on the wafer map of lab.toml, which has {len(known)} dies"
-            raise PlanRefused("dies", [x, y], len(known), text)
-    if not dies or len(set(dies)) != len(dies):
-        raise PlanRefused("dies", len(dies), 1, "dies must name at least one die, and each only once")
-
-
-def _check_kernels(kernels: Any, lab: LabConfig) -> None:
-    if kernels == "all":
-        return
-    last = lab.chip.kernels - 1
-    for kernel in kernels:
-        if kernel > last:
-            raise PlanRefused("kernels", kernel, last, f"kernel {kernel} does not exist; the chip has 0 to {last}")
-    if not kernels or len(set(kernels)) != len(kernels):
-        raise PlanRefused("kernels", len(kernels), 1, "kernels must name at least one kernel, and each only once")
 
 
 def route(plan: BaseModel, lab: LabConfig) -> tuple[DieIndex, ...]:
@@ -162,5 +189,12 @@ def kernels_of(plan: BaseModel, lab: LabConfig) -> tuple[int, ...]:
     """Kernels a plan visits on each die; () for a plan whose step is a whole die."""
     if isinstance(plan, ContactCheckPlan):
         return ()
+    if isinstance(plan, JunctionPlan):
+        return tuple(sorted({kernel for kernel, _, _ in plan.junctions}))
     named: Any = getattr(plan, "kernels", "all")
     return tuple(range(lab.chip.kernels)) if named == "all" else tuple(named)
+
+
+def junctions_in(plan: JunctionPlan, kernel: int) -> list[int]:
+    """Which of the plan's junctions lie in a kernel, by their place in its list, in its order."""
+    return [place for place, junction in enumerate(plan.junctions) if junction[0] == kernel]

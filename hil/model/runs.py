@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.model.lab import DieIndex
-from hil.model.maps import ConductanceMap, DefectMap
+from hil.model.maps import ConductanceMap, DefectMap, Meta
 
 
 class RunState(StrEnum):
@@ -69,7 +69,7 @@ class ContactMade:
 
 @dataclass(frozen=True)
 class StepMeasured:
-    """A step is done. arrays: named results, each (rows, columns) or (batch, columns); flagged: readings not trusted."""
+    """A step is done. arrays: named results, as its procedure describes them; flagged: readings not trusted."""
 
     step: Step
     arrays: Mapping[str, NDArray[np.generic]]
@@ -86,11 +86,14 @@ class MapMeasured:
 
 @dataclass(frozen=True)
 class ObjectMeasured:
-    """A result that is no map: VMM currents, result codes of `program`. name: "vmm_amps", "program_codes"."""
+    """A result that is no map, an array with a name; which names a kind of plan has, and their shapes, is told in hil.runs.results
+    and hil.runs.single_results. meta: as of a map.
+    """
 
     die: DieIndex
     name: str
     array: NDArray[np.generic]
+    meta: Meta = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

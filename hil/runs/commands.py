@@ -5,21 +5,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_protocol.codes import Opcode
-from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, VmmPlan
+from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, SwitchingPlan, VmmPlan
 from hil.runs.errors import CommandMissing
 from hil.runs.metadata import read_path
 
 
 def commands_of(plan: Plan) -> tuple[Opcode, ...]:
-    """In the order of their use. WRITE_VERIFY is none of them: without it the service reads and pulses by itself."""
+    """In the order of their use. WRITE_VERIFY and SCAN are none of them: without them the service pulses, and reads, one by one."""
     # Contact is proven through the pad pair whatever the plan.
     first = (Opcode.SELECT,)
     if isinstance(plan, ContactCheckPlan):
         return first
     if isinstance(plan, VmmPlan):
         return (*first, Opcode.VMM)
-    reading = (Opcode.READ_BLOCK,) if read_path(plan) == "board" else ()
-    writing = (Opcode.ARM, Opcode.PROGRAM) if isinstance(plan, CharacterisePlan | ProgramPlan) else ()
+    through_the_board = Opcode.READ_LIST if isinstance(plan, SwitchingPlan) else Opcode.READ_BLOCK
+    reading = (through_the_board,) if read_path(plan) == "board" else ()
+    writing = (Opcode.ARM, Opcode.PROGRAM) if isinstance(plan, CharacterisePlan | ProgramPlan | SwitchingPlan) else ()
     return (*first, *reading, *writing)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import from_npy_bytes
-from hil.model.plans import PLAN, Plan, check_plan
+from hil.model.plans import PLAN, Plan
+from hil.model.refusals import check_plan
 from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, Noted, RunState
 from hil.runs.bench import Bench
 from hil.runs.clock import STEPPED, WallClock
@@ -166,10 +167,7 @@ class Conductor:
 def stored_results(store: Store, run_id: str) -> dict[tuple[tuple[int, int], str], str]:
     """Maps and objects of a run by (die, name), see RunContext."""
     stored = {(each.die, each.state or each.kind): each.id for each in store.maps_of_run(run_id)}
-    for event in _events(store, run_id, "object"):
-        x, y = event.payload["die"]
-        stored[((x, y), event.payload["name"])] = event.payload["object"]
-    return stored
+    return stored | {(each.die, each.name): each.object for each in store.objects_of_run(run_id)}
 
 
 def was_stepped(store: Store, run_id: str) -> bool:

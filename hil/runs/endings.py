@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from drivers.errors import DriverError, OutputMayBeOn
-from hil.model.plans import PlanRefused
+from hil.model.refusals import PlanRefused
 from hil.model.runs import RunState
 from hil.runs.errors import CommandMissing, RunFailed
 from hil.station.describe import lost

@@ -1,32 +1,78 @@
-"""How long a plan will take, roughly: motion and contact per die, board times per reading and pulse. For people, not for timeouts.
+"""How long a plan will take, roughly: motion and contact per die, board times per reading and pulse, the SMU's own pace. For people, not
+for timeouts.
 
 Source of the board times: the contract (ADC 10 us a junction, DAC settling 20 us, switch 5 us); the rest are round figures."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hil.model.lab import LabConfig
-from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, VmmPlan, kernels_of, route
+from hil.model.plans import (
+    CharacterisePlan,
+    ContactCheckPlan,
+    IvSweepPlan,
+    Plan,
+    ProgramPlan,
+    ReadPlan,
+    SwitchingPlan,
+    VmmPlan,
+    kernels_of,
+    route,
+)
+from hil.runs.biasing import smu_course
 
 _DIE_S = 3.0
 """Separate, move, touch down, measure the pad pair."""
 _COMMAND_S = 2e-3
+_SWITCH_ON_S = 0.1
+"""Setting the SMU up, on, off, and isolated again."""
 _ADC_S, _SETTLING_S, _SWITCH_S = 10e-6, 20e-6, 5e-6
 _REPEATED = 0.05
 """Share of a kernel's junctions pulsed again in a verify round."""
+_RESETS = 1.0
+"""Pulses, each with a reading, that bring a junction back between two trials."""
 
 
-def duration_s(plan: Plan, lab: LabConfig) -> float:
-    """Seconds on the real clock."""
-    return len(route(plan, lab)) * (_DIE_S + len(kernels_of(plan, lab)) * _kernel_s(plan, lab))
+def duration_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
+    """Seconds on the real clock. snapshot: of the station. Raises PlanRefused for what a junction may not be given."""
+    return len(route(plan, lab)) * (_DIE_S + _steps_s(plan, lab, snapshot))
 
 
-def _kernel_s(plan: Plan, lab: LabConfig) -> float:
-    if isinstance(plan, ContactCheckPlan):
-        return 0.0
-    junctions = lab.chip.rows * lab.chip.columns
-    if isinstance(plan, VmmPlan):
-        return _COMMAND_S + lab.chip.columns * _ADC_S
-    read_s = _COMMAND_S + junctions * (_ADC_S * plan.averages + _SETTLING_S + _SWITCH_S)
-    if not isinstance(plan, CharacterisePlan | ProgramPlan):
-        return read_s
-    pulse_s = _COMMAND_S + junctions * (plan.pulse_s + _SWITCH_S)
+def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
+    course = smu_course(plan, lab, snapshot)
+    kernels = len(kernels_of(plan, lab))
+    match plan:
+        case ContactCheckPlan():
+            return 0.0
+        case IvSweepPlan():
+            assert course is not None
+            return kernels * _SWITCH_ON_S + len(plan.junctions) * course.duration_s
+        case VmmPlan():
+            return kernels * (_COMMAND_S + lab.chip.columns * _ADC_S)
+        case SwitchingPlan():
+            reading_s = _board_reading_s(plan, len(plan.junctions)) if course is None else _SWITCH_ON_S * kernels + course.duration_s
+            return _switching_s(plan, kernels, reading_s)
+        case _:
+            junctions = lab.chip.rows * lab.chip.columns
+            reading_s = _board_reading_s(plan, junctions) if course is None else _SWITCH_ON_S + course.duration_s
+            return kernels * _kernel_s(plan, junctions, reading_s)
+
+
+def _board_reading_s(plan: ReadPlan | CharacterisePlan | ProgramPlan | SwitchingPlan, junctions: int) -> float:
+    return _COMMAND_S + junctions * (_ADC_S * plan.averages + _SETTLING_S + _SWITCH_S)
+
+
+def _kernel_s(plan: ReadPlan | CharacterisePlan | ProgramPlan, junctions: int, reading_s: float) -> float:
+    if isinstance(plan, ReadPlan):
+        return reading_s
+    pulsing_s = _COMMAND_S + junctions * (plan.pulse_s + _SWITCH_S)
     rounds = 2 * (plan.max_pulses - 1)
-    return 2 * (read_s + pulse_s) + rounds * (read_s + _REPEATED * pulse_s)
+    return 2 * (reading_s + pulsing_s) + rounds * (reading_s + _REPEATED * pulsing_s)
+
+
+def _switching_s(plan: SwitchingPlan, kernels: int, reading_s: float) -> float:
+    """reading_s: of all junctions once."""
+    trials = len(plan.pulse_volts) * len(plan.pulse_s) * plan.repeats
+    longest_s = max(*plan.pulse_s, plan.reset_s) + _SWITCH_S
+    pulsing_s = kernels * _COMMAND_S + len(plan.junctions) * longest_s
+    return (1 + _RESETS) * (trials + 1) * (reading_s + pulsing_s)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hil.model.lab import DieIndex
 from hil.model.maps import ConductanceMap, Meta, map_id, npy_bytes, sha256_hex
-from hil.model.plans import CharacterisePlan, Plan, ProgramPlan
+from hil.model.plans import CharacterisePlan, IvSweepPlan, Plan, ProgramPlan
 from hil.runs.context import RunContext
 from hil.store.shelf import stamp
 
@@ -18,8 +18,8 @@ def identify(measured: ConductanceMap) -> str:
 
 
 def read_path(plan: Plan) -> Literal["board", "smu"]:
-    """The way of reading that a plan's `path` comes to; the board is the faster and serves `auto`."""
-    return "smu" if plan.path == "smu" else "board"
+    """The way of reading that a plan's `path` comes to; the board is the faster and serves `auto`, but it sweeps no voltage."""
+    return "smu" if plan.path == "smu" or isinstance(plan, IvSweepPlan) else "board"
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,28 @@ class DieResults:
     def describe_conductance(self, state: str, flagged: Mapping[str, int]) -> Meta:
         """Metadata of a conductance map. flagged: counts of readings not to be trusted, by reason."""
         plan = self.plan
-        reading = {"read_volts": getattr(plan, "read_volts", None), "averages": getattr(plan, "averages", None)}
-        own: Meta = {"kind": "conductance", "state": state, "path": read_path(plan), "flagged": dict(flagged), **reading}
+        own: Meta = {"kind": "conductance", "state": state, "flagged": dict(flagged), **self._reading()}
         if isinstance(plan, CharacterisePlan | ProgramPlan):
             own |= {"pulse_volts": plan.pulse_volts, "pulse_s": plan.pulse_s, "max_pulses": plan.max_pulses}
         return {**self._common(), **own}
+
+    def describe_object(self) -> Meta:
+        """Metadata of a result that is no map: as of one, and every number of the plan. Its lists of junctions and conditions may be
+        long, and stand beside the result as arrays."""
+        asked = self.plan.model_dump(mode="json", exclude={"wafer", "dies", "note"})
+        numbers = {name: value for name, value in asked.items() if name == "kernels" or not isinstance(value, list)}
+        return {**self._common(), **numbers, "path": read_path(self.plan)}
 
     def describe_defects(self, rule: str, inputs: Mapping[str, str], p: ConductanceMap) -> Meta:
         """Metadata of a defect map. inputs: ids of the maps it was derived from, by state."""
         reading = {name: p.meta.get(name) for name in ("read_volts", "averages", "path", "flagged")}
         return {**self._common(), **reading, "kind": "defects", "state": None, "rule": rule, "inputs": dict(inputs)}
+
+    def _reading(self) -> Meta:
+        """What decides what a reading says, of the path that was taken."""
+        path = read_path(self.plan)
+        own = {"nplc": getattr(self.plan, "nplc", None)} if path == "smu" else {}
+        return {"path": path, "read_volts": getattr(self.plan, "read_volts", None), "averages": getattr(self.plan, "averages", None), **own}
 
     def _common(self) -> Meta:
         x, y = self.index

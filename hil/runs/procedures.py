@@ -7,15 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, ReadPlan, VmmPlan
+from hil.model.plans import (
+    CharacterisePlan,
+    ContactCheckPlan,
+    IvSweepPlan,
+    Plan,
+    ProgramPlan,
+    ReadPlan,
+    SwitchingPlan,
+    VmmPlan,
+    junctions_in,
+)
 from hil.model.runs import Event
 from hil.runs.context import Arrays, Measured, RunContext, Spot
 from hil.runs.levels import levels
 from hil.runs.metadata import DieResults, read_path
 from hil.runs.programming import program_kernel
 from hil.runs.results import as_found, characterised, currents, programmed
+from hil.runs.single_results import probabilities, traces
+from hil.runs.switching import Tested, switch_kernel
 from hil.runs.write_verify import KernelWriter
 from hil.station.station import Station
+from hil.station.sweeping import SweepHow
 
 
 @dataclass(frozen=True)
@@ -41,13 +54,17 @@ def procedure_of(plan: Plan, context: RunContext) -> Procedure:
             return Procedure(
                 lambda station, spot: program_kernel(KernelWriter(station, plan, spot.kernel, spot.begun), target[spot.kernel]), programmed
             )
+        case IvSweepPlan():
+            return Procedure(lambda station, spot: sweep(station, plan, spot.kernel), traces)
+        case SwitchingPlan():
+            return Procedure(lambda station, spot: switch_kernel(Tested(station, plan, spot.kernel)), probabilities)
         case VmmPlan():
             inputs = context.load(plan.inputs.object)
             return Procedure(lambda station, spot: multiply(station, plan, spot.kernel, inputs), currents)
 
 
 def read(station: Station, plan: ReadPlan, kernel: int) -> Measured:
-    reading = station.read_kernel(kernel, plan.read_volts, plan.averages, read_path(plan))
+    reading = station.read_kernel(kernel, plan.read_volts, plan.averages, read_path(plan), plan.nplc)
     return Measured({"siemens": reading.siemens}, reading.flagged)
 
 
@@ -66,6 +83,21 @@ def characterise(writer: KernelWriter) -> Measured:
     ap = writer.insist(ap, everything, known, to_p=False)
     p = writer.insist(p, everything, known, to_p=True)
     return writer.measured({"p": p, "ap": ap})
+
+
+def sweep(station: Station, plan: IvSweepPlan, kernel: int) -> Measured:
+    """arrays (junctions of the kernel, points): volts, amps, at_s float64, NaN where limited or not taken; limited uint8."""
+    how = SweepHow(
+        np.array(plan.levels_volts),
+        plan.compliance_amps,
+        nplc=plan.nplc,
+        settle_s=plan.settle_s,
+        four_wire=plan.four_wire,
+        stop_when_limited=plan.stop_when_limited,
+    )
+    found = station.sweep([plan.junctions[place] for place in junctions_in(plan, kernel)], how)
+    arrays = {"volts": found.volts, "amps": found.amps, "at_s": found.at_s, "limited": found.limited.astype(np.uint8)}
+    return Measured(arrays, int(found.limited.sum()))
 
 
 def multiply(station: Station, plan: VmmPlan, kernel: int, inputs: NDArray[np.float32]) -> Measured:

@@ -39,7 +39,7 @@ def characterised(die: DieResults, kernels: OfKernels) -> Iterator[Event]:
 def programmed(die: DieResults, kernels: OfKernels) -> Iterator[Event]:
     """Result codes (see hil.runs.programming) and the map after."""
     if not die.is_stored("program_codes"):
-        yield ObjectMeasured(die.index, "program_codes", stacked(kernels, "codes", die.context.kernels, LEFT))
+        yield ObjectMeasured(die.index, "program_codes", stacked(kernels, "codes", die.context.kernels, LEFT), die.describe_object())
     yield from _unless_stored(die, _conductance(die, "programmed", kernels, "siemens"))
 
 
@@ -49,7 +49,8 @@ def currents(die: DieResults, kernels: OfKernels) -> Iterator[Event]:
     assert isinstance(plan, VmmPlan)
     order = sorted(kernels) if plan.kernels == "all" else plan.kernels
     if not die.is_stored("vmm_amps"):
-        yield ObjectMeasured(die.index, "vmm_amps", np.stack([kernels[kernel]["amps"] for kernel in order], axis=1))
+        amps = np.stack([kernels[kernel]["amps"] for kernel in order], axis=1)
+        yield ObjectMeasured(die.index, "vmm_amps", amps, die.describe_object())
 
 
 def _conductance(die: DieResults, state: MapState, kernels: OfKernels, name: str) -> ConductanceMap:

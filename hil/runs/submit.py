@@ -12,15 +12,16 @@ from hil.model.plans import (
     CharacterisePlan,
     ContactCheckPlan,
     Plan,
-    PlanRefused,
     ProgramPlan,
+    SwitchingPlan,
     VmmPlan,
-    check_plan,
     kernels_of,
     plan_hash,
     route,
 )
+from hil.model.refusals import PlanRefused, check_plan
 from hil.model.runs import Step
+from hil.runs.biasing import smu_course
 from hil.runs.commands import require_commands
 from hil.runs.estimate import duration_s
 from hil.store.protocol import NotFound, Store
@@ -46,7 +47,9 @@ def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key
     Raises PlanRefused (limits, unknown die or kernel, missing or wrong object), CommandMissing, KeyConflict, StoreError.
     """
     check_plan(plan, lab)
-    require_commands(plan, store.station().snapshot)
+    snapshot = store.station().snapshot
+    smu_course(plan, lab, snapshot)
+    require_commands(plan, snapshot)
     _check_objects(plan, lab, store)
     _check_wafer(plan, lab, store.ensure_wafer(plan.wafer, lab.wafer.dies))
     hashed = plan_hash(plan)
@@ -60,19 +63,24 @@ def dry_run(store: Store, lab: LabConfig, plan: Plan) -> dict[str, Any]:
     Raises PlanRefused, CommandMissing.
     """
     check_plan(plan, lab)
-    require_commands(plan, store.station().snapshot)
+    snapshot = store.station().snapshot
+    require_commands(plan, snapshot)
     dies, steps = route(plan, lab), expand(plan, lab)
     return {
         "route": [list(die) for die in dies],
         "touchdowns": len(dies),
         "steps": len(steps),
         "unit": unit_of(plan),
-        "duration_s": round(duration_s(plan, lab), 1),
+        "duration_s": round(duration_s(plan, lab, snapshot), 1),
         "pulses_per_junction_at_most": _most_pulses(plan),
     }
 
 
 def _most_pulses(plan: Plan) -> int:
+    if isinstance(plan, SwitchingPlan):
+        # To learn its two states, then one a trial and those that bring it back.
+        trials = len(plan.pulse_volts) * len(plan.pulse_s) * plan.repeats
+        return 2 * plan.max_pulses + trials * (1 + plan.max_pulses)
     return 2 * plan.max_pulses if isinstance(plan, CharacterisePlan | ProgramPlan) else 0
 
 

@@ -69,7 +69,7 @@ class KernelWriter:
         self.pulses += given.astype(np.uint16)
 
     def read(self) -> Siemens:
-        reading = self.station.read_kernel(self.kernel, self.plan.read_volts, self.plan.averages, read_path(self.plan))
+        reading = self.station.read_kernel(self.kernel, self.plan.read_volts, self.plan.averages, read_path(self.plan), self.plan.nplc)
         self.untrusted = max(self.untrusted, reading.flagged)
         return reading.siemens
 

@@ -9,6 +9,7 @@ from drivers.board_faults import SessionTaken
 from drivers.errors import DriverError, LinkError
 from drivers.values import Identity
 from hil.station.instruments import Instruments
+from hil.station.smu_path import knows
 
 NAMES = ("smu", "crossbar", "prober")
 
@@ -20,6 +21,13 @@ def identify_all(instruments: Instruments) -> dict[str, Identity]:
 
 def named(identity: Identity) -> dict[str, str]:
     return {"vendor": identity.vendor, "model": identity.model, "serial": identity.serial, "firmware": identity.firmware}
+
+
+def named_all(instruments: Instruments, identities: Mapping[str, Identity]) -> dict[str, dict[str, Any]]:
+    """Who each is, and of the SMU when it was calibrated and at which line frequency its apertures count."""
+    told: dict[str, dict[str, Any]] = {name: {**named(identity)} for name, identity in identities.items()}
+    told["smu"] |= instruments.smu.provenance().as_json() if knows(instruments.smu, "provenance") else {}
+    return told
 
 
 def origin(identities: Iterable[Identity]) -> dict[str, object]:
@@ -39,14 +47,19 @@ def _flat(counts: dict[str, Any]) -> dict[str, Any]:
     return counts | {f"rejected_{reason}": number for reason, number in rejected.items()}
 
 
-def instrument_states(instruments: Instruments, identities: Mapping[str, Identity]) -> dict[str, Any]:
-    """Asks each; one that does not answer is shown as not connected, with the reason. missing: commands its firmware lacks."""
+def instrument_states(
+    instruments: Instruments, identities: Mapping[str, Identity], named_so: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Asks each; one that does not answer is shown as not connected, with the reason. missing: commands its firmware lacks.
+
+    named_so: of `named_all`.
+    """
     smu_on, smu_error = _ask(instruments.smu.output_is_on)
     crossbar, crossbar_error = _ask(lambda: asdict(instruments.crossbar.status()))
     prober, prober_error = _ask(lambda: finite(asdict(instruments.prober.state())))
     errors = {"smu": smu_error, "crossbar": crossbar_error, "prober": prober_error}
     told: dict[str, dict[str, Any]] = {
-        name: {**named(identity), "simulated": identity.simulated, **_connection(errors[name])} for name, identity in identities.items()
+        name: {**named_so[name], "simulated": identity.simulated, **_connection(errors[name])} for name, identity in identities.items()
     }
     told["crossbar"]["missing"] = sorted(instruments.crossbar.info().missing)
     return {

@@ -25,6 +25,16 @@ class PathOpened(StationError):
     """The controller left the junction that the SMU was measuring: what was measured would read as an open circuit."""
 
 
+class ScanRefused(StationError):
+    """The counts of a triggered scan do not prove which reading belongs to which junction: nothing of it is kept."""
+
+    def __init__(self, counts: str) -> None:
+        super().__init__(
+            f"scan refused: {counts}; which reading belongs to which junction is not proven, nothing is kept. Check the trigger lines "
+            "between SMU and controller and measure again, or say `trigger_lines = false` under [smu] in lab.toml to read without them"
+        )
+
+
 class NotMadeSafe(StationError):
     """At least one instrument could not be verified safe. outcome: instrument -> "safe" or what went wrong."""
 

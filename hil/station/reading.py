@@ -1,12 +1,12 @@
-"""Conductance of one kernel, by either way in: the board's own amplifier, or the SMU on one junction after another; and
-bringing it to what is wanted, where the board does that by itself.
+"""Conductance of junctions, by either way in: the board's own amplifier, or the SMU on one junction after another; and
+bringing a kernel to what is wanted, where the board does that by itself.
 
 A value that is not to be trusted (saturated, limited, overflowed, infinite) is NaN and counted, never a number that looks like one.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,55 +14,71 @@ from numpy.typing import NDArray
 from drivers.board_values import WriteVerifySettings
 from drivers.errors import EmergencyStopped, Refused
 from drivers.protocols import CrossbarController
-from drivers.smu.values import SourceSettings
+from drivers.smu.values import Floats
 from hil.model.lab import LabConfig
-from hil.station.errors import PathOpened
 from hil.station.instruments import Instruments
+from hil.station.scanning import scan
+from hil.station.smu_path import Checkpoint, Junction, SmuRead, SmuReadings, can_scan, read_by_command
 
 
 @dataclass(frozen=True)
-class KernelConductance:
-    """siemens: (rows, columns) float32, NaN where untrusted. flagged: how many are."""
+class Conductance:
+    """siemens: float32, (rows, columns) of a kernel or (junctions,), NaN where untrusted. flagged: how many are."""
 
     siemens: NDArray[np.float32]
     flagged: int
 
 
-def through_the_board(crossbar: CrossbarController, kernel: int, read_volts: float, averages: int) -> KernelConductance:
+def through_the_board(crossbar: CrossbarController, kernel: int, read_volts: float, averages: int) -> Conductance:
     reading = crossbar.read_kernel(kernel, read_volts, averages)
     return _conductance(reading.amps, np.full_like(reading.amps, reading.read_volts))
 
 
-def through_the_smu(
-    instruments: Instruments, lab: LabConfig, kernel: int, read_volts: float, checkpoint: Callable[[], None]
-) -> KernelConductance:
-    """checkpoint is called between junctions and may raise. The SMU is off and everything isolated on return."""
-    smu, crossbar, limits = instruments.smu, instruments.crossbar, lab.limits
-    amps = np.full((lab.chip.rows, lab.chip.columns), math.nan)
-    volts = np.full_like(amps, math.nan)
-    instruments.off_and_isolated()  # pulses may still be allowed
-    smu.configure(SourceSettings(limits.current_amps, range_volts=abs(read_volts), limit_volts=limits.read_volts))
-    smu.output_on()
-    for row, column in np.ndindex(amps.shape):
-        checkpoint()
-        # At 0 V: `configure` and every `measure` leave it there, so that no junction is switched under bias.
-        crossbar.select_junction(kernel, row, column)
-        reading = smu.measure(read_volts)
-        _require_path(crossbar, (kernel, row, column))
-        if not reading.in_compliance:
-            amps[row, column], volts[row, column] = reading.amps, reading.volts
-    instruments.off_and_isolated()
-    return _conductance(amps, volts)
+def junctions_through_the_board(
+    crossbar: CrossbarController, junctions: Sequence[Junction], read_volts: float, averages: int
+) -> Conductance:
+    reading = crossbar.read_junctions(junctions, read_volts, averages)
+    return _conductance(reading.amps, np.full_like(reading.amps, reading.read_volts))
 
 
-def _require_path(crossbar: CrossbarController, junction: tuple[int, int, int]) -> None:
-    """A board that restarted, was stopped or isolated by its dead man meanwhile shows the SMU an open path: no reading at all."""
-    status = crossbar.status()
-    if status.selected != junction:
-        raise PathOpened(
-            f"junction {junction} was to be measured by the SMU, but the controller says {status.state}, selected {status.selected} "
-            f"({status.safe_reason}); the reading is discarded, find out why before measuring again"
-        )
+def through_the_smu(instruments: Instruments, lab: LabConfig, kernel: int, how: SmuRead, checkpoint: Checkpoint) -> Conductance:
+    """By a triggered scan where controller and SMU can, else junction by junction. checkpoint is called all along and may raise.
+
+    The SMU is off and everything isolated on return. Raises ScanRefused, PathOpened, OverLimit, DriverError.
+    """
+    chip = lab.chip
+    of_kernel = chip.rows * chip.columns
+    found = _smu_readings(instruments, lab, range(kernel * of_kernel, (kernel + 1) * of_kernel), how, checkpoint)
+    return _conductance(found.amps.reshape(chip.rows, chip.columns), found.volts.reshape(chip.rows, chip.columns))
+
+
+def junctions_through_the_smu(
+    instruments: Instruments, lab: LabConfig, junctions: Sequence[Junction], how: SmuRead, checkpoint: Checkpoint
+) -> Conductance:
+    """Junction by junction. Otherwise as `through_the_smu`."""
+    found = read_by_command(instruments, lab.limits, junctions, how, checkpoint)
+    return _conductance(found.amps, found.volts)
+
+
+def _smu_readings(instruments: Instruments, lab: LabConfig, devices: range, how: SmuRead, checkpoint: Checkpoint) -> SmuReadings:
+    """devices: flat numbers, in the order kernel, row, column."""
+    places = [_place(device, lab) for device in devices]
+    if not can_scan(instruments, lab):
+        return read_by_command(instruments, lab.limits, places, how, checkpoint)
+    found = scan(instruments, lab, devices.start, len(devices), how, checkpoint)
+    beyond = np.flatnonzero(found.limited)
+    if not beyond.size:
+        return found
+    # The scan's range is set to what junctions draw; the few that draw more, shorts above all, are read once more in one that fits.
+    again = read_by_command(instruments, lab.limits, [places[index] for index in beyond], how, checkpoint)
+    amps, volts, limited = found.amps.copy(), found.volts.copy(), found.limited.copy()
+    amps[beyond], volts[beyond], limited[beyond] = again.amps, again.volts, again.limited
+    return replace(found, amps=amps, volts=volts, limited=limited)
+
+
+def _place(device: int, lab: LabConfig) -> Junction:
+    kernel, row, column = (int(each) for each in np.unravel_index(device, lab.chip.shape))
+    return kernel, row, column
 
 
 @dataclass(frozen=True)
@@ -89,7 +105,7 @@ class KernelWritten:
     cut: why it ended before its time, None where it did not; then there may have been pulses after the last reading.
     """
 
-    found: KernelConductance
+    found: Conductance
     pulses: NDArray[np.uint8]
     cut: str | None = None
 
@@ -99,7 +115,7 @@ _CUT = ("ABORTED", "DEAD_MAN")
 
 
 def written_by_the_board(
-    crossbar: CrossbarController, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting, checkpoint: Callable[[], None]
+    crossbar: CrossbarController, kernel: int, targets_siemens: NDArray[np.float64], how: BoardWriting, checkpoint: Checkpoint
 ) -> KernelWritten:
     """targets_siemens: (rows, columns), NaN leaves a junction alone. checkpoint is called while the board works and may raise.
 
@@ -125,9 +141,9 @@ def written_by_the_board(
     return KernelWritten(found, reading.pulses, None if reading.ended == "DONE" else reading.ended)
 
 
-def _conductance(amps: NDArray[np.float64], volts: NDArray[np.float64]) -> KernelConductance:
+def _conductance(amps: Floats, volts: Floats) -> Conductance:
     """A quotient without a meaning, or too large for float32, is NaN."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         siemens = (amps / volts).astype(np.float32)
     siemens[~np.isfinite(siemens)] = math.nan
-    return KernelConductance(siemens, int(np.isnan(siemens).sum()))
+    return Conductance(siemens, int(np.isnan(siemens).sum()))

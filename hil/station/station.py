@@ -4,7 +4,7 @@ back after it was taken: in a contact lost midway every junction reads open. Rul
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -21,7 +21,9 @@ from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
 from hil.station.errors import NotInContact, NotMadeSafe
 from hil.station.instruments import Instruments, PulseWitness, open_crossbar, open_prober, open_smu
-from hil.station.reading import BoardWriting, KernelConductance, KernelWritten
+from hil.station.reading import BoardWriting, Conductance, KernelWritten
+from hil.station.smu_path import Junction, SmuRead
+from hil.station.sweeping import SweepHow, Traces, sweep_junctions
 
 ReadPath = Literal["board", "smu", "auto"]
 _TREND_LENGTH = 200
@@ -68,6 +70,7 @@ class Station:
         self.lab = lab
         self._instruments = instruments
         self._identities = identities
+        self._named = describe.named_all(instruments, identities)
         self._checkpoint = checkpoint
         self._budget = safety.TouchdownBudget(lab.limits.touchdowns_per_die)
         self._contact_maker = ContactMaker(instruments, lab.limits, self._budget, checkpoint)
@@ -124,14 +127,31 @@ class Station:
         self._trend.append(self._touched)
         return contact.result
 
-    def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath) -> KernelConductance:
-        """Conductance of a kernel. path: "auto" is the board, the faster one. averages: board only."""
+    def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath, nplc: float = 0.1) -> Conductance:
+        """Conductance of a kernel, (rows, columns). path: "auto" is the board, the faster one. averages: board only; nplc: SMU only."""
         safety.check_read(self.lab.limits, read_volts)
         safety.check_averages(self.lab.limits, averages)
         with self.proven_contact():
             if path == "smu":
-                return reading.through_the_smu(self._instruments, self.lab, kernel, read_volts, self._checkpoint)
+                return reading.through_the_smu(self._instruments, self.lab, kernel, SmuRead(read_volts, nplc), self._checkpoint)
             return reading.through_the_board(self._instruments.crossbar, kernel, read_volts, averages)
+
+    def read_junctions(
+        self, junctions: Sequence[Junction], read_volts: float, averages: int, path: ReadPath, nplc: float = 0.1
+    ) -> Conductance:
+        """Conductance of single junctions, (junctions,), in the order asked for; otherwise as `read_kernel`."""
+        safety.check_read(self.lab.limits, read_volts)
+        safety.check_averages(self.lab.limits, averages)
+        with self.proven_contact():
+            if path == "smu":
+                how = SmuRead(read_volts, nplc)
+                return reading.junctions_through_the_smu(self._instruments, self.lab, junctions, how, self._checkpoint)
+            return reading.junctions_through_the_board(self._instruments.crossbar, junctions, read_volts, averages)
+
+    def sweep(self, junctions: Sequence[Junction], how: SweepHow) -> Traces:
+        """Current against voltage of single junctions by the SMU, one after another. Raises OverLimit beyond the junction's limits."""
+        with self.proven_contact():
+            return sweep_junctions(self._instruments, self.lab, junctions, how, self._checkpoint)
 
     def pulse(self, kernel: int, mask: NDArray[np.bool_], volts: float, seconds: float) -> NDArray[np.bool_]:
         """One pulse on each junction of mask (rows, columns); positive drives AP to P. Returns which were executed."""
@@ -170,7 +190,7 @@ class Station:
     def provenance(self) -> dict[str, Any]:
         """JSON: who measured, whether anything was simulated, at what temperature."""
         return {
-            "instruments": {name: describe.named(identity) for name, identity in self._identities.items()},
+            "instruments": self._named,
             "origin": describe.origin(self._identities.values()),
             "temperature_c": self._instruments.prober.chuck_temperature_c(),
         }
@@ -192,7 +212,7 @@ class Station:
     def snapshot(self) -> dict[str, Any]:
         """JSON for GET /station. Asks the instruments; one that does not answer is shown as not connected, with the reason."""
         return {
-            **describe.instrument_states(self._instruments, self._identities),
+            **describe.instrument_states(self._instruments, self._identities, self._named),
             "die_in_contact": None if self._touched is None else list(self._touched.die),
             "contact_trend": [describe.finite({"die": list(each.die), **asdict(each.result)}) for each in self._trend],
         }

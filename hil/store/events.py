@@ -5,13 +5,15 @@ Kinds and payloads (JSON), as REST and server-sent events show them:
   contact   die, ohms, touchdowns
   step      index, die, kernel, flagged, done, total
   map       map (id), wafer, die, kind, state
-  object    die, name, object (sha256)
+  object    die, name, object (sha256), shape, dtype, meta
   noted     note (kind), text, data; of "no contact": die, steps_left, and touchdowns or touchdowns_in_all; of "clock stepped": seconds
   wafer     wafer, dies (count)
-  station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", or a note's kind), text, data, by
+  station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", or a note's kind), text, data, by;
+            of no run, but "may_be_on" of the run that it befell
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from hil.model.runs import ContactMade, Event, MapMeasured, Noted, ObjectMeasure
 from hil.store import schema
 from hil.store.maps import insert_map, kept_map
 from hil.store.protocol import StoreError
-from hil.store.records import EventRecord, RunRecord
+from hil.store.records import EventRecord, ObjectRecord, RunRecord
 from hil.store.runs import find_run
 from hil.store.shelf import Shelf
 
@@ -61,6 +63,13 @@ class Events(Shelf):
             query = query.where(_events.c.run == run_id)
         with self._db.read() as connection:
             return [EventRecord(row.number, row.run, row.at, row.kind, row.payload) for row in connection.execute(query)]
+
+    def objects_of_run(self, run_id: str) -> list[ObjectRecord]:
+        """Results of a run that are no maps, oldest first. Raises NotFound."""
+        query = select(_events).where(_events.c.run == run_id, _events.c.kind == "object").order_by(_events.c.number)
+        with self._db.read() as connection:
+            find_run(connection, run_id)
+            return [_object_record(row.at, row.payload) for row in connection.execute(query)]
 
     def last_event(self) -> int:
         """Number of the newest event; 0 before the first."""
@@ -101,9 +110,20 @@ class Events(Shelf):
                 made = insert_map(connection, event, {"wafer": wafer, "run": run.id, "measured_at": self._now()}, kept)
                 return "map", {"map": made, "wafer": wafer, "die": list(event.die), "kind": event.map.kind, "state": event.map.state}
             case ObjectMeasured():
-                return "object", {"die": list(event.die), "name": event.name, "object": kept["object"]}
+                return "object", _object_told(event, kept["object"])
             case Noted():
                 return "noted", {"note": event.kind, "text": event.text, "data": dict(event.data)}
+
+
+def _object_record(at: str, told: Mapping[str, Any]) -> ObjectRecord:
+    """Journals of earlier releases tell no shape, dtype and metadata."""
+    x, y = told["die"]
+    return ObjectRecord((x, y), told["name"], told["object"], at, told.get("shape"), told.get("dtype"), told.get("meta") or {})
+
+
+def _object_told(event: ObjectMeasured, sha256: str) -> dict[str, Any]:
+    shape, dtype = list(event.array.shape), event.array.dtype.name
+    return {"die": list(event.die), "name": event.name, "object": sha256, "shape": shape, "dtype": dtype, "meta": dict(event.meta)}
 
 
 def _record_step(connection: Connection, run: RunRecord, event: StepMeasured, now: str) -> dict[str, Any]:

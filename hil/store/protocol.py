@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import Event, RunState, Step
-from hil.store.records import EventRecord, MapRecord, OpenIntent, RunRecord, Scope, StationRecord, TokenRecord, WaferRecord
+from hil.store.records import EventRecord, MapRecord, ObjectRecord, OpenIntent, RunRecord, Scope, StationRecord, TokenRecord, WaferRecord
 
 
 class StoreError(Exception):
@@ -148,6 +148,10 @@ class Store(Protocol):
         """Oldest first."""
         ...
 
+    def objects_of_run(self, run_id: str) -> list[ObjectRecord]:
+        """Results that are no maps, oldest first. Raises NotFound."""
+        ...
+
     def put_object(self, data: bytes) -> str:
         """sha256; idempotent; on disk (fsync, rename) before it returns."""
         ...
@@ -182,7 +186,11 @@ class Store(Protocol):
 
     def clear_estop(self, by: str) -> StationRecord: ...
     def release_queue(self, by: str) -> StationRecord: ...
-    def latch_may_be_on(self, text: str | None) -> None: ...
+    def latch_may_be_on(self, text: str | None, by: str | None = None) -> None:
+        """text: what may be on, a colon, and why; None when an off was verified, or when somebody (`by`) has looked. While latched
+        it stands in the error of every run that ends or pauses."""
+        ...
+
     def note(self, kind: str, text: str, data: Mapping[str, Any] | None = None) -> EventRecord:
         """An event of the station itself, outside any run."""
         ...

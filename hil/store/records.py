@@ -46,6 +46,19 @@ class EventRecord:
 
 
 @dataclass(frozen=True)
+class ObjectRecord:
+    """A named result of a run that is no map. object: sha256 of the npy bytes. shape, dtype: None in records of earlier releases."""
+
+    die: DieIndex
+    name: str
+    object: str
+    at: str
+    shape: list[int] | None
+    dtype: str | None
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class MapRecord:
     """object: sha256 of the npy bytes in the store. line_object, confidence_object: for defect maps, else None."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hil.analysis.intervals import pooled_rate, wilson
+from hil.analysis.intervals import pooled_rate, score_intervals, wilson
 
 
 def test_the_interval_covers_the_true_rate_about_95_times_in_100() -> None:
@@ -41,3 +41,12 @@ def test_wilson_agrees_with_the_published_example() -> None:
     # 81 of 263: Newcombe, Statistics in Medicine 17, 857 (1998), table I.
     low, high = wilson(81 / 263, 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+def test_intervals_of_arrays_are_those_of_their_elements_and_unknown_without_a_trial() -> None:
+    events, trials = np.array([[0, 3], [70_000, 0]], np.uint32), np.array([[10, 4], [70_000, 0]], np.uint32)
+    low, high = score_intervals(events, trials)
+    for place in [(0, 0), (0, 1), (1, 0)]:
+        rate, number = float(events[place] / trials[place]), float(trials[place])
+        assert (low[place], high[place]) == pytest.approx(wilson(rate, number))
+    assert np.isnan(low[1, 1]) and np.isnan(high[1, 1])

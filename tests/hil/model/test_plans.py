@@ -1,6 +1,7 @@
 """Plans check themselves, and the station's limits check them again, naming value and limit."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hil.model.lab import LabConfig
-from hil.model.plans import PLAN, PlanRefused, check_plan, kernels_of, plan_hash, route
+from hil.model.plans import PLAN, junctions_in, kernels_of, plan_hash, route
+from hil.model.refusals import PlanRefused, check_plan
 
 NOWHERE = {"driver": "none", "address": "none"}
 DIES = ((0, 0), (1, 0), (-1, 0), (0, 1), (-3, -1))
@@ -102,3 +104,103 @@ def test_a_plan_without_kernels_of_its_own_visits_all_and_a_contact_check_none()
 def test_the_hash_tells_plans_apart_and_not_their_spelling() -> None:
     assert plan_hash(plan(read_volts=0.1)) == plan_hash(plan())
     assert plan_hash(plan(read_volts=0.1)) != plan_hash(plan(read_volts=0.2))
+
+
+# --- single junctions
+SWEEP = {"kind": "iv_sweep", "wafer": "W1", "junctions": [[3, 0, 1], [0, 24, 24], [3, 2, 0]]}
+SWITCHING = {"kind": "switching", "wafer": "W1", "junctions": [[0, 0, 0]], "pulse_volts": [0.5, -0.6], "pulse_s": [1e-7]}
+
+
+def single(base: dict[str, object], **fields: object) -> Any:
+    return PLAN.validate_python({**base, **fields})
+
+
+def test_levels_are_a_list_or_evenly_spaced_with_both_ends() -> None:
+    assert single(SWEEP, volts=[0, 0.4, 0, -0.4, 0]).levels_volts == (0, 0.4, 0, -0.4, 0)
+    assert single(SWEEP, start=-0.5, stop=0.5, points=5).levels_volts == (-0.5, -0.25, 0, 0.25, 0.5)
+    with_units = single(SWEEP, start_volts=-0.5, stop_volts=0.5, points=5)
+    assert with_units == single(SWEEP, start=-0.5, stop=0.5, points=5)
+    assert PLAN.validate_python(with_units.model_dump(mode="json")) == with_units
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"start": 0.1, "stop": 0.2},
+        {"start": 0.1, "stop": 0.2, "points": 1},
+        {"start": 0.1, "stop": 0.2, "points": 10_001},
+        {"volts": []},
+        {"volts": [0.1], "points": 3},
+        {"volts": [0.1, math.nan]},
+        {"volts": [0.1], "junctions": []},
+        {"volts": [0.1], "junctions": [[0, 0]]},
+        {"volts": [0.1], "junctions": [[0, 0, -1]]},
+        {"volts": [0.1], "compliance_amps": 0},
+        {"volts": [0.1], "nplc": -1},
+        {"volts": [0.1], "path": "board"},
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        single(SWEEP, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pulse_volts": []},
+        {"pulse_volts": [0.5, 0.0]},
+        {"pulse_volts": [0.5, 0.5]},
+        {"pulse_s": [-1e-7]},
+        {"repeats": 0},
+        {"reset_volts": -0.8},
+    ],
+)
+def test_a_switching_plan_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        single(SWITCHING, **fields)
+
+
+@pytest.mark.parametrize(
+    ("base", "field", "given", "value", "limit"),
+    [
+        (SWEEP, "volts", {"volts": [0.1, -1.2, 1.1]}, -1.2, LAB.limits.device_volts),
+        (SWEEP, "stop", {"start": 0.0, "stop": -1.01, "points": 3}, -1.01, LAB.limits.device_volts),
+        (SWEEP, "compliance_amps", {"volts": [0.1], "compliance_amps": 0.003}, 0.003, LAB.limits.current_amps),
+        (SWITCHING, "pulse_volts", {"pulse_volts": [0.5, -1.5]}, -1.5, LAB.limits.device_volts),
+        (SWITCHING, "pulse_s", {"pulse_s": [1e-7, 1e-3]}, 1e-3, LAB.limits.pulse_s),
+        (SWITCHING, "reset_volts", {"reset_volts": 1.5}, 1.5, LAB.limits.device_volts),
+        (SWITCHING, "reset_s", {"reset_s": 1e-3}, 1e-3, LAB.limits.pulse_s),
+        (SWITCHING, "max_pulses", {"max_pulses": 21}, 21, LAB.limits.max_pulses),
+    ],
+)
+def test_single_junctions_are_kept_within_the_limits_too(
+    base: dict[str, object], field: str, given: dict[str, object], value: float, limit: float
+) -> None:
+    with pytest.raises(PlanRefused) as refused:
+        check_plan(single(base, **given), LAB)
+    assert (refused.value.field, refused.value.value, refused.value.limit) == (field, value, limit)
+    assert f"{value:g}" in str(refused.value) and f"{limit:g}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("junctions", "says"), [([[32, 0, 0]], r"\[32, 0, 0\]"), ([[0, 25, 0]], "does not exist"), ([[0, 0, 0], [0, 0, 0]], "twice")]
+)
+def test_junctions_must_be_on_the_chip_and_named_once(junctions: list[list[int]], says: str) -> None:
+    with pytest.raises(PlanRefused, match=says):
+        check_plan(single(SWEEP, volts=[0.1], junctions=junctions), LAB)
+
+
+def test_a_plan_of_more_results_than_an_array_should_have_is_refused() -> None:
+    many = [[k, r, c] for k in range(1) for r in range(5) for c in range(25)]
+    check_plan(single(SWEEP, start=0, stop=0.1, points=8_000, junctions=many), LAB)
+    with pytest.raises(PlanRefused, match=r"1001000 a die, above 1000000"):
+        check_plan(single(SWEEP, start=0, stop=0.1, points=8_008, junctions=many), LAB)
+
+
+def test_only_kernels_that_hold_junctions_are_visited_in_their_order() -> None:
+    plan = single(SWEEP, volts=[0.1])
+    assert kernels_of(plan, LAB) == (0, 3)
+    assert junctions_in(plan, 3) == [0, 2]
+    assert junctions_in(plan, 1) == []

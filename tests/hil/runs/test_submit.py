@@ -5,7 +5,7 @@ import pytest
 
 from hil.model.lab import LabConfig
 from hil.model.maps import npy_bytes
-from hil.model.plans import PlanRefused
+from hil.model.refusals import PlanRefused
 from hil.runs.submit import dry_run, expand, submit_plan, unit_of
 from hil.store.protocol import KeyConflict, Store
 from tests.hil.runs.helpers import plan_of

@@ -12,7 +12,8 @@ from drivers.errors import LinkLost
 from firmware_protocol.codes import SafeReason
 from hil.station.errors import PathOpened
 from hil.station.instruments import Instruments, open_crossbar, open_prober, open_smu
-from hil.station.reading import KernelConductance, through_the_smu
+from hil.station.reading import Conductance, through_the_smu
+from hil.station.smu_path import SmuRead
 from tests.support.simulated_lab import CountedPulseIds, SimulatedLab, simulated_lab
 
 READ_VOLTS = 0.1
@@ -42,13 +43,13 @@ def lab() -> Iterator[SimulatedLab]:
         yield made
 
 
-def read_disturbed(lab: SimulatedLab, place: int, happens: Callable[[], None]) -> KernelConductance:
+def read_disturbed(lab: SimulatedLab, place: int, happens: Callable[[], None]) -> Conductance:
     with (
         closing(open_smu(lab.lab)) as smu,
         closing(open_crossbar(lab.lab, CountedPulseIds())) as crossbar,
         closing(open_prober(lab.lab)) as prober,
     ):
-        return through_the_smu(Instruments(Disturbed(smu, place, happens), crossbar, prober), lab.lab, 0, READ_VOLTS, lambda: None)
+        return through_the_smu(Instruments(Disturbed(smu, place, happens), crossbar, prober), lab.lab, 0, SmuRead(READ_VOLTS), lambda: None)
 
 
 @pytest.mark.parametrize("place", [1, 7, JUNCTIONS])

@@ -1,0 +1,53 @@
+"""What a plan asks of the SMU: how it would be taken, how long that takes, and whether the junctions may be given it. Asked at the
+request, by what is known of the instrument then; the station asks again, by the instrument itself, before anything is switched on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from drivers.smu.planning import (
+    LONGEST_CYCLE_HERTZ,
+    BeyondJunction,
+    Course,
+    JunctionLimits,
+    Pace,
+    capabilities_of,
+    plan_readings,
+    plan_sweep,
+)
+from hil.model.lab import LabConfig
+from hil.model.plans import IvSweepPlan, Plan, SwitchingPlan
+from hil.model.refusals import PlanRefused
+from hil.runs.metadata import read_path
+
+_FIELDS = {"device_volts": "volts", "dwell_s": "nplc", "energy_joules": "compliance_amps"}
+"""The field of a plan that a limit of a junction is most simply kept by."""
+
+
+def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Course | None:
+    """Of what one step asks the SMU for: a sweep of one junction, or one reading of a kernel's junctions; None where it measures nothing.
+
+    snapshot: of the station, which names the SMU's model once the worker knows it. Raises PlanRefused.
+    """
+    smu: Mapping[str, Any] = (snapshot.get("instruments") or {}).get("smu") or {}
+    model = capabilities_of(lab.smu.driver, str(smu.get("model", "")))
+    limits = JunctionLimits(lab.limits.device_volts, lab.limits.dwell_s, lab.limits.energy_joules)
+    hertz = float(smu.get("line_hertz") or LONGEST_CYCLE_HERTZ)
+    smallest, largest = model.nplc
+    nplc = getattr(plan, "nplc", None) if read_path(plan) == "smu" else None
+    if nplc is None:
+        return None
+    if not smallest <= nplc <= largest:
+        text = f"nplc is {nplc:g}, outside {smallest:g} to {largest:g} power-line cycles of a {model.model}; choose one within"
+        raise PlanRefused("nplc", nplc, [smallest, largest], text)
+    try:
+        if isinstance(plan, IvSweepPlan):
+            pace = Pace(plan.nplc, plan.settle_s, line_hertz=hertz)
+            return plan_sweep(model, np.array(plan.levels_volts), plan.compliance_amps, pace, limits, sweeps=True)
+        triggered = lab.smu.trigger_lines and not isinstance(plan, SwitchingPlan)
+        pace = Pace(nplc, autozero=not triggered, fixed_range=triggered, line_hertz=hertz)
+        junctions = len(plan.junctions) if isinstance(plan, SwitchingPlan) else lab.chip.rows * lab.chip.columns
+        return plan_readings(model, junctions, getattr(plan, "read_volts", 0.0), lab.limits.current_amps, pace, limits, triggered=triggered)
+    except BeyondJunction as error:
+        raise PlanRefused(_FIELDS[error.what], error.value, error.limit, str(error)) from error
