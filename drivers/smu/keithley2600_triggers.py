@@ -224,7 +224,7 @@ def _timer(index: int, delay_s: float, count: int, stimulus: str, *, passthrough
     timer = f"trigger.timer[{index}]"
     return [
         f"{timer}.clear()",
-        f"{timer}.delay = {number(delay_s)}",
+        f"{timer}.delay = {number(round(delay_s, 7))}",
         f"{timer}.count = {count}",
         f"{timer}.passthrough = {'true' if passthrough else 'false'}",
         f"{timer}.stimulus = {stimulus}",
