@@ -16,6 +16,12 @@ DriverError
   ComplianceTripped    the SMU limited; the reading is not to be trusted
   OutcomeUnknown       pulses may or may not have been applied, or on which junctions nobody knows; read back, never repeat
   OutputMayBeOn        output off was sent but could not be verified
+  PositionNotVerified  the chuck moved, and does not read back where it was sent: nothing measured there has a name
+  ProberError          the prober answered with an error code of its own; it may have moved
+    ProberRetryable    may work when repeated
+    ProberNeedsOperator  someone has to do something at the prober
+    ProberFatal        stop using the prober until it has been looked at
+    ProberBug          the command was wrong: ours to mend
 
 Every text names the instrument, the value, the limit and the next step. Where a call gives pulses in several commands, "nothing
 happened" is said of the command that failed; `executed` says what had been given before it.
@@ -103,3 +109,41 @@ class OutcomeUnknown(DriverError):
 
 class OutputMayBeOn(DriverError):
     """Output off could not be verified: treat the needles as live."""
+
+
+class PositionNotVerified(DriverError):
+    """The chuck moved, but where it reads back is not where it was sent: nothing measured there has a name."""
+
+
+class ProberError(DriverError):
+    """The prober answered with an error code. code, name: the prober's own. what_to_do: whose move it is, in words."""
+
+    what_to_do = ""
+
+    def __init__(self, text: str, code: int, name: str) -> None:
+        super().__init__(text)
+        self.code, self.name = code, name
+
+
+class ProberRetryable(ProberError):
+    """May work when repeated."""
+
+    what_to_do = "repeat the command once"
+
+
+class ProberNeedsOperator(ProberError):
+    """Someone has to do something at the prober."""
+
+    what_to_do = "put it right at the prober, then resume"
+
+
+class ProberFatal(ProberError):
+    """Stop using the prober until it has been looked at."""
+
+    what_to_do = "stop and look at the prober before going on"
+
+
+class ProberBug(ProberError):
+    """The command was wrong: ours to mend."""
+
+    what_to_do = "this version of the prober and the driver disagree; report it with this text"

@@ -3,11 +3,8 @@ Rule 2: the state is read back from the prober before every move, never remember
 
 from enum import StrEnum
 
-from drivers.errors import DriverError, MotionRefused
-
-
-class PositionNotVerified(DriverError):
-    """The chuck moved, but where it reads back is not where it was sent: nothing measured there has a name."""
+from drivers.errors import MotionRefused
+from drivers.errors import PositionNotVerified as PositionNotVerified
 
 
 class ChuckState(StrEnum):

@@ -1,87 +1,55 @@
 """SENTIO's error codes: their names, and whose move each one is.
 
-A code that is not listed stops the work: an unknown failure is never retried.
-Source: sentio-prober-control 26.2.0, Enumerations.py (RemoteCommandError).
+Rule 1: a code that is not listed stops the work: an unknown failure is never retried. Rule 2: the end of the route is no error.
+Source: sentio-prober-control 26.2.0, Enumerations.py (RemoteCommandError); "Unsupported remote command" is its issue 42.
 """
 
-from drivers.errors import DriverError
+from drivers.errors import ProberBug, ProberError, ProberFatal, ProberNeedsOperator, ProberRetryable
 
-
-class ProberError(DriverError):
-    """The prober answered with an error code. code, name: of SENTIO's RemoteCommandError."""
-
-    what_to_do = ""
-
-    def __init__(self, text: str, code: int, name: str) -> None:
-        super().__init__(text)
-        self.code, self.name = code, name
-
-
-class ProberRetryable(ProberError):
-    """May work when repeated."""
-
-    what_to_do = "repeat the command once"
-
-
-class ProberNeedsOperator(ProberError):
-    """Someone has to do something at the prober."""
-
-    what_to_do = "put it right at the prober, then resume"
-
-
-class ProberFatal(ProberError):
-    """Stop using the prober until it has been looked at."""
-
-    what_to_do = "stop and look at the prober before going on"
-
-
-class ProberBug(ProberError):
-    """The command was wrong: ours to mend."""
-
-    what_to_do = "this version of SENTIO and the driver disagree; report it with this text"
-
+__all__ = ["CODES", "END_OF_ROUTE", "ProberBug", "ProberError", "ProberFatal", "ProberNeedsOperator", "ProberRetryable", "prober_error"]
 
 END_OF_ROUTE = 11
 """A status, not an error: the route has no further die."""
+INVALID_OPERATION = 12
+CONTACT_HEIGHT_NOT_SET = 23
+SOAKING_TIME = 200
+"""No soaking time is set up for this temperature."""
+_EXECUTION_ERROR = 2
+_UNSUPPORTED = "unsupported remote command"
 
-_RETRYABLE = {19: "Timeout", 21: "PatternNotFound", 24: "AutoFocusFailed", 30: "CommandPending", 31: "AsyncCommandAborted"}
+_RETRYABLE = {
+    19: "Timeout", 21: "PatternNotFound", 24: "AutoFocusFailed", 25: "TipFocusFailed", 26: "TipNotFound", 30: "CommandPending",
+    31: "AsyncCommandAborted", 91: "LoaderReadIdFail",
+}  # fmt: skip
 _OPERATOR = {
-    12: "InvalidOperation",
-    15: "ProjectRequired",
-    17: "PrealignmentFailed",
-    18: "HomePositionNotSet",
-    20: "PatternNotTrained",
-    22: "TooManyPatternsFound",
-    23: "ContactHeightNotSet",
-    37: "AlignAccuracyBad",
-    38: "SteppingWithWrongZPosition",
-    60: "FrontDoorOpen",
-    61: "LoaderDoorOpen",
-    62: "FrontDoorLockFail",
-    63: "LoaderDoorLockFail",
-    64: "SlotOrStationOccupied",
-    65: "SlotOrStationEmpty",
-    66: "ProbeBackDoorOpen",
-    67: "ProbeSideDoorOpen",
-    68: "VacuumFailed",
-    69: "LoaderTrayDoorOpen",
-    85: "LoaderNoWaferOnPrealigner",
-    86: "LoaderNoWaferOnChuck",
-    160: "LoaderWaferOnChuck",
-    200: "ThermalSoakingTimeIsNotCorrect",
-}
-_FATAL = {1: "InternalError", 2: "ExecutionError", 100: "ProbeNotInitialized", 101: "ProbeServoOnOffFail", 120: "OvertravelOutOfAxisLimit"}
+    9: "FileNotFound", 12: "InvalidOperation", 15: "ProjectRequired", 16: "EndOfList", 17: "PrealignmentFailed", 18: "HomePositionNotSet",
+    20: "PatternNotTrained", 22: "TooManyPatternsFound", 23: "ContactHeightNotSet", 27: "OffsetOverTolerance", 35: "CameraNotCalibrated",
+    36: "CameraDoesNotExist", 37: "AlignAccuracyBad", 38: "SteppingWithWrongZPosition", 60: "FrontDoorOpen", 61: "LoaderDoorOpen",
+    62: "FrontDoorLockFail", 63: "LoaderDoorLockFail", 64: "SlotOrStationOccupied", 65: "SlotOrStationEmpty", 66: "ProbeBackDoorOpen",
+    67: "ProbeSideDoorOpen", 68: "VacuumFailed", 69: "LoaderTrayDoorOpen", 80: "LoaderCassetteDoesNotExist", 81: "LoaderSlotNumberError",
+    83: "LoaderPreAlignerAngleError", 85: "LoaderNoWaferOnPrealigner", 86: "LoaderNoWaferOnChuck", 87: "LoaderNoWaferAtSlotOrTray",
+    88: "LoaderNoWaferOnRobot", 90: "LoaderNoIdReader", 92: "LoaderTransferWaferFail", 93: "LoaderNoWaferOnAuxiliary",
+    121: "MissingTopographyTable", 122: "IndexerDeviceIsNotExisting", 150: "LoaderWaferOnFork", 151: "LoaderWaferSlideOutCassette",
+    152: "LoaderNoWaferOnFork", 153: "LoaderWaferTrackerReceivedTimeout", 154: "LoaderWaferIsOblique", 155: "LoaderCassetteWithoutScan",
+    156: "LoaderPrealignerSensorSwitchSizeTimeOut", 157: "LoaderCassetteDoorBarOpenTimeout", 158: "LoaderCassetteDoorBarCloseTimeout",
+    159: "LoaderWaferIsCrossOver", 160: "LoaderWaferOnChuck", 161: "LoaderPrealignCalOffsetTooLarge",
+    162: "LoaderPrealignFailedTooMuchTime", 163: "LoaderConnectPrealignerFailed", 164: "LoaderWaferOnTray",
+    165: "LoaderCassetteMappingLagCountTooMuch", 166: "LoaderTransferSoakingTimeOut", 167: "LoaderUpdateMappingResultFail",
+    168: "LoaderTrayDoorLockTimeout", 169: "LoaderWaferOnPrealigner", 200: "ThermalSoakingTimeIsNotCorrect",
+    450: "QaChuckNotWorkingPosition", 451: "QaSubstrateNotSet", 452: "QaRemoteModeNotSet", 453: "QaStandardsEmpty",
+}  # fmt: skip
+_FATAL = {
+    1: "InternalError", 2: "ExecutionError", 100: "ProbeNotInitialized", 101: "ProbeServoOnOffFail", 120: "OvertravelOutOfAxisLimit",
+    300: "SiPhMoveHoverFail", 301: "SiPhMoveSeparationFail", 302: "SiPhGradientSearchFail", 303: "SiPhFastAlignFail",
+    304: "SiPhPowerMeasurementFail", 305: "SiPhCouplingFail", 306: "SiPhTrackingFail", 307: "SiPhPivotPointSearchFail",
+    400: "PositionerSiteDataFail", 454: "QaCalculateEtsFail", 455: "QaSetCalDriftDutDataFail", 456: "QaCalDriftDutNotFound",
+    457: "QaCalDriftDutFail", 458: "QaSwitchViewFail", 459: "QaExportCalDriftDataFail", 460: "QaCalDriftDutPositionNotSet",
+}  # fmt: skip
 _BUG = {
-    3: "CommandHandlerNotFound",
-    4: "InvalidCommand",
-    5: "InvalidCommandFormat",
-    6: "InvalidParameter",
-    7: "InvalidNumberOfParameters",
-    8: "ArgumentOutOfBounds",
-    13: "NotSupported",
-    14: "SubsiteNotRoutable",
-    32: "UnknownCommandId",
-}
+    3: "CommandHandlerNotFound", 4: "InvalidCommand", 5: "InvalidCommandFormat", 6: "InvalidParameter", 7: "InvalidNumberOfParameters",
+    8: "ArgumentOutOfBounds", 10: "Unused01", 13: "NotSupported", 14: "SubsiteNotRoutable", 32: "UnknownCommandId",
+}  # fmt: skip
+_UNKNOWN_COMMAND = frozenset((3, 4, 13))
 
 CODES: dict[int, tuple[str, type[ProberError]]] = {
     code: (name, kind)
@@ -93,4 +61,11 @@ CODES: dict[int, tuple[str, type[ProberError]]] = {
 def prober_error(code: int, message: str, command: str, prober: str) -> ProberError:
     """The exception for an error code, of the class that says whose move it is."""
     name, kind = CODES.get(code, ("a code unknown to this driver", ProberFatal))
+    if code == _EXECUTION_ERROR and message.lower().startswith(_UNSUPPORTED):
+        kind = ProberBug
     return kind(f"{prober}: {command!r} failed with {code} {name}: {message}; {kind.what_to_do}", code, name)
+
+
+def is_unknown_command(error: ProberError) -> bool:
+    """Whether this version of SENTIO does not have the command at all: nothing happened."""
+    return error.code in _UNKNOWN_COMMAND or (error.code == _EXECUTION_ERROR and isinstance(error, ProberBug))
