@@ -212,7 +212,7 @@ def test_an_unknown_driver_is_a_finding_and_not_a_crash(sim: SimulatedLab):
     lab = sim.lab.model_copy(update={"smu": sim.lab.smu.model_copy(update={"driver": "hp4145"})})
     result = {each.instrument: each for each in check_lab(lab)}["smu"]
     assert not result.ok
-    assert "known drivers: hil-link, keithley2450, sentio" in result.text
+    assert "known drivers: hil-link, keithley2450, keithley2600, sentio" in result.text
     assert stop_everything(lab, latch=False)["smu"] != "safe"
 
 

@@ -34,7 +34,7 @@ OPENERS = {
 @pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
 def test_an_unknown_driver_is_answered_with_the_known_ones(opener):
     with pytest.raises(
-        UnknownDriver, match=r"driver 'hp4145' is not registered; known drivers: hil-link, keithley2450, sentio\. Correct lab\.toml"
+        UnknownDriver, match=r"driver 'hp4145' is not registered; known drivers: hil-link, keithley2450, keithley2600, sentio\. Correct lab\.toml"
     ):
         opener(lab_of("hp4145"))
 
