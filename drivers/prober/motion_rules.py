@@ -4,7 +4,6 @@ Rule 2: the state is read back from the prober before every move, never remember
 from enum import StrEnum
 
 from drivers.errors import MotionRefused
-from drivers.errors import PositionNotVerified as PositionNotVerified
 
 
 class ChuckState(StrEnum):

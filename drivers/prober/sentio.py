@@ -7,11 +7,11 @@ Source: sentio-prober-control 26.2.0 (command strings), MPI's documentation of m
 
 from collections.abc import Iterator
 
-from drivers.errors import LinkError, LinkTimeout, MotionRefused, OverLimit, ProtocolError, WrongInstrument
+from drivers.errors import LinkError, LinkTimeout, MotionRefused, OverLimit, PositionNotVerified, ProtocolError, WrongInstrument
 from drivers.links.visa import VisaLink
 from drivers.origin import origin_of
 from drivers.prober import sentio_commands as say
-from drivers.prober.motion_rules import Motion, PositionNotVerified, require_allowed
+from drivers.prober.motion_rules import Motion, require_allowed
 from drivers.prober.sentio_session import SentioSession
 from drivers.prober.sentio_state import Heights, SentioReader, WaferFrame
 from drivers.values import Identity, Placement, ProberState, WireCounts

@@ -10,10 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentio_prober_control.Sentio.Enumerations import RemoteCommandError
 
-from drivers.errors import DriverError, LinkError, LinkTimeout, MotionRefused, OverLimit, ProtocolError, WrongInstrument
+from drivers.errors import (
+    DriverError,
+    LinkError,
+    LinkTimeout,
+    MotionRefused,
+    OverLimit,
+    PositionNotVerified,
+    ProtocolError,
+    WrongInstrument,
+)
 from drivers.links.visa import VisaLink
 from drivers.prober import sentio_commands as say
-from drivers.prober.motion_rules import PositionNotVerified
 from drivers.prober.sentio import Sentio, open_sentio
 from drivers.prober.sentio_codes import CODES, ProberBug, ProberError, ProberFatal, ProberNeedsOperator, ProberRetryable
 from drivers.prober.sentio_replies import StatusBits, parse_reply

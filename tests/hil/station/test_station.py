@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drivers.errors import ConnectFailed, DriverError, OverLimit, Refused
-from drivers.prober.motion_rules import PositionNotVerified
+from drivers.errors import ConnectFailed, DriverError, OverLimit, PositionNotVerified, Refused
 from drivers.prober.sentio import open_sentio
 from drivers.smu.keithley2450 import open_keithley2450
 from drivers.smu.values import SourceSettings
