@@ -11,6 +11,9 @@ from hil.model.plans import CharacterisePlan, IvSweepPlan, Plan, ProgramPlan
 from hil.runs.context import RunContext
 from hil.store.shelf import stamp
 
+_NOT_USED = (("board", "nplc"), ("smu", "averages"))
+"""Numbers of a plan that its path makes nothing of."""
+
 
 def identify(measured: ConductanceMap) -> str:
     """The id the store gives this map."""
@@ -55,7 +58,8 @@ class DieResults:
         long, and stand beside the result as arrays."""
         asked = self.plan.model_dump(mode="json", exclude={"wafer", "dies", "note"})
         numbers = {name: value for name, value in asked.items() if name == "kernels" or not isinstance(value, list)}
-        return {**self._common(), **numbers, "path": read_path(self.plan)}
+        path = read_path(self.plan)
+        return {**self._common(), **{name: value for name, value in numbers.items() if (path, name) not in _NOT_USED}, "path": path}
 
     def describe_defects(self, rule: str, inputs: Mapping[str, str], p: ConductanceMap) -> Meta:
         """Metadata of a defect map. inputs: ids of the maps it was derived from, by state."""
