@@ -105,11 +105,11 @@ def test_results_are_in_the_plans_order_whatever_kernel_a_junction_lies_in(lab: 
 
 def test_a_junction_that_does_not_switch_has_no_trials_and_is_told(lab: SimulatedLab, store: Store) -> None:
     die = lab.world.wafer.die(HOME)
-    short = [int(place) for place in np.argwhere(die.true_classes() == Defect.SHORT)[0]]
-    bad = [short, *some_good(lab, 3)[1:]]
+    good, *bad = some_good(lab, 4)
+    die.junctions.shunt_siemens[tuple(bad[0])] = 0.01
     die.junctions.series_ohms[tuple(bad[1])] = OPEN_OHMS
     die._stuck_ap[tuple(bad[2])] = True
-    plan = switching([*some_good(lab, 1), *bad], repeats=3)
+    plan = switching([good, *bad], repeats=3)
     with opened(lab.config, store) as station:
         events = measured(plan, station)
     got = results(events)
