@@ -63,8 +63,7 @@ class Counts:
         if board.sound and self.readings == board.steps:
             return board.steps
         # The last edge out may have found no answer, and the last reading no edge back: neither is counted on.
-        open_end = (board.edges_in, board.edges_in + 1)
-        if board.ended in _EARLY and board.edges_out in open_end and self.readings in open_end:
+        if board.ended in _EARLY and board.edges_in <= self.readings <= board.edges_out <= board.edges_in + 1:
             return board.edges_in
         raise ScanRefused(str(self))
 
