@@ -20,7 +20,7 @@ from drivers.smu.keithley2600_sweeping import Sweep, SweepJob
 from drivers.smu.keithley2600_triggers import Pulse
 from drivers.smu.output import OffWords, OutputSwitch
 from drivers.smu.planning import LONGEST_CYCLE_HERTZ
-from drivers.smu.setup import Setup, set_up
+from drivers.smu.setup import Setup, setup
 from drivers.smu.values import Floats, ScanSettings, Settings, SmuProvenance, SmuReading, SmuTrace
 from drivers.tsp import ERRORS, PRECISE, PROBE, Tsp, parse_flag, parse_number
 from drivers.values import Identity, WireCounts
@@ -88,7 +88,7 @@ class Keithley2600:
         """Raises OverLimit for what the model that answers does not have, Refused for what it rejected. Nothing is clipped."""
         if self._model is None:
             self.identify()
-        wanted, self._setup = set_up(settings, self.capabilities), None
+        wanted, self._setup = setup(settings, self.capabilities), None
         statements = say.configuration(wanted)
         patience_s = self._timeout_s + wanted.reading_s(LONGEST_CYCLE_HERTZ)
         (output,) = self._tsp.group("configure", statements, [say.OUTPUT], timeout_s=patience_s)

@@ -53,7 +53,7 @@ class Setup:
         return self.capabilities.reading_s(settings.nplc, settings.autozero, line_hertz, triggered=triggered)
 
 
-def set_up(settings: Settings, capabilities: SmuCapabilities) -> Setup:
+def setup(settings: Settings, capabilities: SmuCapabilities) -> Setup:
     """Raises OverLimit for what the model does not have, and for a range beyond the largest level asked for."""
     source, limit, level_limit, wanted, measured = _sides(settings)
     if level_limit is not None and not wanted <= level_limit:

@@ -13,7 +13,7 @@ from drivers.smu import keithley2600_messages as say
 from drivers.smu import keithley2600_triggers as trigger
 from drivers.smu.capabilities import KEITHLEY_2634B, KEITHLEY_2636B
 from drivers.smu.keithley2600_triggers import Progress, Pulse
-from drivers.smu.setup import Setup, set_up
+from drivers.smu.setup import Setup, setup
 from drivers.smu.values import CurrentSourceSettings, OffState, ScanSettings, Settings, SmuProvenance, SmuReading, SourceSettings
 from drivers.tsp import LINE_BYTES, lines_of
 
@@ -32,7 +32,7 @@ BUFFER_SETTINGS = [
 
 
 def of(settings: Settings) -> Setup:
-    return set_up(settings, KEITHLEY_2636B)
+    return setup(settings, KEITHLEY_2636B)
 
 
 # --- configuring
@@ -363,7 +363,7 @@ def test_more_readings_than_its_buffer_holds_are_refused(readings: int):
 
 def test_a_scan_needs_digital_lines_a_voltage_source_and_a_level_within_its_range():
     with pytest.raises(OverLimit, match=r"2634B: it has no digital lines"):
-        trigger.check_scan(ScanSettings(10, 0.1), set_up(VOLTS, KEITHLEY_2634B))
+        trigger.check_scan(ScanSettings(10, 0.1), setup(VOLTS, KEITHLEY_2634B))
     with pytest.raises(Refused, match="sources volts"):
         trigger.check_scan(ScanSettings(10, 0.1), of(CurrentSourceSettings(limit_volts=1.0, range_amps=1e-6)))
     with pytest.raises(OverLimit):

@@ -7,12 +7,12 @@ import pytest
 
 from drivers.errors import OverLimit
 from drivers.smu.capabilities import KEITHLEY_2450, KEITHLEY_2602B, KEITHLEY_2634B, KEITHLEY_2636B
-from drivers.smu.setup import Setup, set_up
+from drivers.smu.setup import Setup, setup
 from drivers.smu.values import CurrentSourceSettings, Settings, SourceSettings
 
 
 def of(settings: Settings) -> Setup:
-    return set_up(settings, KEITHLEY_2636B)
+    return setup(settings, KEITHLEY_2636B)
 
 
 def test_a_voltage_source_gets_the_smallest_range_that_reaches_its_levels():
@@ -92,17 +92,17 @@ def test_what_the_model_does_not_have_is_refused(settings: Settings):
 def test_models_differ():
     small = SourceSettings(limit_amps=1e-9, measure_range_amps=90e-12)
     assert of(small).measure_range == 100e-12
-    assert set_up(small, KEITHLEY_2634B).measure_range == 1e-9
+    assert setup(small, KEITHLEY_2634B).measure_range == 1e-9
     with pytest.raises(OverLimit, match="2602B"):
-        set_up(small, KEITHLEY_2602B)
-    assert set_up(SourceSettings(limit_amps=1e-9), KEITHLEY_2450).limit == 1e-9
+        setup(small, KEITHLEY_2602B)
+    assert setup(SourceSettings(limit_amps=1e-9), KEITHLEY_2450).limit == 1e-9
 
 
 def test_a_measure_range_that_the_limit_cannot_stand_with_is_refused():
     settings = SourceSettings(limit_amps=1e-3, measure_range_amps=1e-6)
     assert of(settings).measure_range == 1e-6
     with pytest.raises(OverLimit, match="measure range"):
-        set_up(settings, KEITHLEY_2450)
+        setup(settings, KEITHLEY_2450)
 
 
 def test_autozero_and_the_line_decide_how_long_a_reading_takes():
