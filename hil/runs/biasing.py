@@ -21,14 +21,12 @@ from hil.model.plans import IvSweepPlan, Plan, SwitchingPlan
 from hil.model.refusals import PlanRefused
 from hil.runs.metadata import read_path
 
-_FIELDS = {"device_volts": "volts", "dwell_s": "nplc", "energy_joules": "compliance_amps"}
-"""The field of a plan that a limit of a junction is most simply kept by."""
-
 
 def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Course | None:
     """Of what one step asks the SMU for: a sweep of one junction, or one reading of a kernel's junctions; None where it measures nothing.
 
-    snapshot: of the station, which names the SMU's model once the worker knows it. Raises PlanRefused.
+    snapshot: of the station, which names the SMU's model once the worker knows it. Raises PlanRefused; of what several fields of the
+    plan make together, such as the time under bias, it names the limit.
     """
     smu: Mapping[str, Any] = (snapshot.get("instruments") or {}).get("smu") or {}
     model = capabilities_of(lab.smu.driver, str(smu.get("model", "")))
@@ -50,4 +48,4 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
         junctions = len(plan.junctions) if isinstance(plan, SwitchingPlan) else lab.chip.rows * lab.chip.columns
         return plan_readings(model, junctions, getattr(plan, "read_volts", 0.0), lab.limits.current_amps, pace, limits, triggered=triggered)
     except BeyondJunction as error:
-        raise PlanRefused(_FIELDS[error.what], error.value, error.limit, str(error)) from error
+        raise PlanRefused(error.what, error.value, error.limit, str(error)) from error

@@ -1,11 +1,14 @@
 """From a plan to steps, and what is refused before anything moves."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from hil.model.lab import LabConfig
 from hil.model.maps import npy_bytes
 from hil.model.refusals import PlanRefused
+from hil.runs.estimate import duration_s
 from hil.runs.submit import dry_run, expand, submit_plan, unit_of
 from hil.store.protocol import KeyConflict, Store
 from tests.hil.runs.helpers import plan_of
@@ -112,3 +115,65 @@ def test_an_object_that_is_missing_or_no_array_is_refused_at_submission(store: S
         submit_plan(store, LAB, plan_of(kind="vmm", inputs={"object": "0" * 64}), "anna")
     with pytest.raises(PlanRefused, match="is not an npy array"):
         submit_plan(store, LAB, plan_of(kind="vmm", inputs={"object": store.put_object(b"text")}), "anna")
+
+
+# --- plans about single junctions, and the SMU's share
+SWEEP = {"kind": "iv_sweep", "junctions": [[0, 0, 0], [1, 2, 3]], "start": -0.5, "stop": 0.5, "points": 51}
+SWITCHING = {"kind": "switching", "junctions": [[1, 0, 0]], "pulse_volts": [0.5, 0.6], "pulse_s": [1e-7], "repeats": 10, "max_pulses": 3}
+
+
+def duration_of(lab: LabConfig = LAB, **fields: Any) -> float:
+    return duration_s(plan_of(dies=[[0, 0]], **fields), lab, {})
+
+
+def test_a_step_is_a_kernel_that_holds_junctions() -> None:
+    plan = plan_of(**SWEEP, dies=[[0, 0], [1, 0]])
+    assert [(step.die, step.kernel) for step in expand(plan, LAB)] == [((0, 0), 0), ((0, 0), 1), ((1, 0), 0), ((1, 0), 1)]
+    assert [step.kernel for step in expand(plan_of(**SWITCHING, dies=[[0, 0]]), LAB)] == [1]
+    assert unit_of(plan) == "kernel"
+
+
+def test_a_dry_run_of_switching_tells_the_pulses_a_junction_gets_at_most(store: Store) -> None:
+    told = dry_run(store, LAB, plan_of(**SWITCHING))
+    assert told["pulses_per_junction_at_most"] == 2 * 3 + 2 * 10 * (1 + 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "limit", "says"),
+    [
+        ({"points": 200, "nplc": 2.0}, "dwell_s", 10.0, r"s under bias without a break, beyond 10 \(limits\.dwell_s\)"),
+        ({"points": 200, "nplc": 0.5, "compliance_amps": 2e-3, "start": 0.9, "stop": 0.99}, "energy_joules", 0.01, "energy_joules"),
+        ({"nplc": 0.001}, "nplc", [0.01, 10.0], r"nplc is 0\.001, outside 0\.01 to 10 power-line cycles of a 2450"),
+    ],
+)
+def test_more_than_a_junction_may_be_given_is_refused_at_submission(
+    store: Store, fields: dict[str, Any], field: str, limit: Any, says: str
+) -> None:
+    with pytest.raises(PlanRefused, match=says) as refused:
+        submit_plan(store, LAB, plan_of(**{**SWEEP, **fields}), "anna")
+    assert (refused.value.field, refused.value.limit) == (field, limit)
+    with pytest.raises(PlanRefused, match=says):
+        dry_run(store, LAB, plan_of(**{**SWEEP, **fields}))
+    assert store.runs() == []
+
+
+def test_what_an_instrument_can_do_is_judged_by_what_it_said_of_itself(store: Store) -> None:
+    store.publish_station({"instruments": {"smu": {"model": "Model 2636B", "line_hertz": 60.0}}})
+    assert submit_plan(store, LAB, plan_of(**{**SWEEP, "nplc": 0.001}), "anna").total == 8
+
+
+def test_the_integration_time_is_nothing_to_the_board(store: Store) -> None:
+    assert submit_plan(store, LAB, plan_of(kind="read", nplc=1e-6), "anna")
+    with pytest.raises(PlanRefused, match="nplc is 1e-06"):
+        submit_plan(store, LAB, plan_of(kind="read", path="smu", nplc=1e-6), "anna")
+
+
+def test_durations_follow_the_instruments_pace() -> None:
+    slow, fast = (duration_of(kind="read", path="smu", nplc=nplc) for nplc in (1.0, 0.01))
+    assert slow - fast == pytest.approx(2 * 625 * 0.99 / 50, rel=0.01)
+    without_lines = LAB.model_copy(update={"smu": LAB.smu.model_copy(update={"trigger_lines": False})})
+    assert duration_of(without_lines, kind="read", path="smu", nplc=0.01) > 3 * fast
+    assert duration_of(kind="characterise", path="smu") > 2 * duration_of(kind="read", path="smu")
+    assert duration_of(**{**SWEEP, "points": 102}) - duration_of(**SWEEP) == pytest.approx(2 * 51 * (1e-3 + 0.3 / 50), rel=0.1)
+    assert duration_of(**{**SWITCHING, "repeats": 1000}) > 50 * (duration_of(**SWITCHING) - 3.0)
+    assert duration_of(**SWITCHING, path="smu") > duration_of(**SWITCHING)
