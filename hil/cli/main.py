@@ -25,12 +25,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Measure magnetic-tunnel-junction dies, look at their maps, serve them over REST.",
 )
+MEASURE = 'hil measure W1 --dies "0,0;-3,0" --plan characterise --watch'
+SWEEP = "hil measure W1 --dies 0,0 --plan iv_sweep --set 'junctions=[[0,3,7]]' --set start=-0.5 --set stop=0.5 --set points=101"
 COMMANDS = (
     ("sim", sim.sim, "hil sim --clock fast --port-base 0 --write-lab lab.toml"),
     ("serve", serve.serve, "hil serve --lab lab.toml --data hil-data"),
     ("check", station_commands.check, "hil check --lab lab.toml"),
-    ("measure", run_commands.measure, 'hil measure W1 --dies "0,0;-3,0" --plan characterise --watch'),
+    ("measure", run_commands.measure, f"{MEASURE}, or {SWEEP}"),
     ("runs", run_commands.list_runs, "hil runs --json"),
+    ("results", run_commands.results, "hil results r7-0a1b2c --out traces"),
     ("watch", run_commands.watch, "hil watch r7-0a1b2c"),
     ("pause", run_commands.pause, "hil pause r7-0a1b2c"),
     ("resume", run_commands.resume, "hil resume r7-0a1b2c"),

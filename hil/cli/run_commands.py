@@ -1,10 +1,13 @@
-"""Commands about runs: measure, runs, watch, pause, resume, abort."""
+"""Commands about runs: measure, runs, results, watch, pause, resume, abort."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from hil.cli.options import AT, AsJson, CommandFailed, Token, Url, connect
 from hil.cli.output import aligned, emit, run_cells, run_text, tell
@@ -37,12 +40,33 @@ def parse_plan(text: str) -> dict[str, Any]:
     return plan
 
 
+def parse_fields(settings: list[str]) -> dict[str, Any]:
+    """Fields of a plan from `name=value`: the value as JSON where it is some, else as text. Raises BadParameter."""
+    fields: dict[str, Any] = {}
+    for text in settings:
+        name, given, value = text.partition("=")
+        if not (given and name):
+            raise typer.BadParameter(f"{text!r} is not name=value, such as points=101 or 'junctions=[[0, 0, 0]]'", param_hint="--set")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    return fields
+
+
 def measure(
     wafer: Annotated[str, typer.Argument(metavar="WAFER", help="Name of the wafer; a new one is registered.", show_default=False)],
     dies: Annotated[
         str | None, typer.Option(help='"all" or "x,y;x,y" [default: those of the plan file, or all].', show_default=False)
     ] = None,
-    plan: Annotated[str, typer.Option(help="Kind of plan (characterise, read, contact_check, ...) or a .json file.")] = "characterise",
+    plan: Annotated[
+        str,
+        typer.Option(help="Kind of plan (characterise, read, contact_check, iv_sweep, switching, ...) or a .json file with its fields."),
+    ] = "characterise",
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A field of the plan, the value as JSON; as often as needed.", show_default=False),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Wait until it ended.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     key: Annotated[str | None, typer.Option(help="Idempotency-Key: the same key and plan give the same run.", show_default=False)] = None,
@@ -53,7 +77,7 @@ def measure(
     """Queue a measurement of a wafer."""
     # A flag beats the file.
     flags: dict[str, Any] = {"wafer": wafer} if dies is None else {"wafer": wafer, "dies": parse_dies(dies)}
-    body: dict[str, Any] = {"dies": "all", **parse_plan(plan), **flags}
+    body: dict[str, Any] = {"dies": "all", **parse_plan(plan), **parse_fields(fields or []), **flags}
     with connect(url, token) as lab:
         if dry_run:
             would = lab.dry_run(body)
@@ -66,6 +90,29 @@ def measure(
         else:
             why = lab.why_waiting()
             emit(as_json, run.json, f"{run_text(run)}\n{f'it waits: {why}; then ' if why else ''}watch it with `hil watch {run.id}`")
+
+
+def results(
+    run: RunId,
+    out: Annotated[Path | None, typer.Option(help="Write each array there, as X,Y/NAME.npy.", show_default=False)] = None,
+    as_json: AsJson = False,
+    url: Url = AT,
+    token: Token = None,
+) -> None:
+    """What a run has measured beside its maps: traces, switching probabilities, products, result codes."""
+    with connect(url, token) as lab:
+        told = lab.result_list(run)
+        if out is not None:
+            for die, arrays in lab.results(run).items():
+                _write_arrays(out / f"{die[0]},{die[1]}", arrays)
+    rows = [[f"({each['x']}, {each['y']})", each["name"], str(each["dtype"]), str(each["shape"])] for each in told]
+    emit(as_json, told, aligned([["die", "name", "dtype", "shape"], *rows]) if told else "no results beside maps; `hil map` shows those")
+
+
+def _write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
 
 
 def list_runs(

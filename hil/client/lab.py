@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.client.arrays import NPY, ConductanceStack, DefectStack, DieMap, array_of, conductance_stack, defect_stack, die_map
+from hil.client.arrays import NPY, ConductanceStack, DefectStack, Die, DieMap, array_of, conductance_stack, defect_stack, die_map
 from hil.client.errors import ServiceUnreachable
 from hil.client.http import Connection, path_of
 from hil.client.run import Run
@@ -88,6 +88,19 @@ class LabClient:
                 retry.failed(error)
             else:
                 retry.pause()
+
+    def result_list(self, run_id: str) -> list[dict[str, Any]]:
+        """What a run has stored beside its maps, oldest first: x, y, name, object, shape, dtype, at, meta."""
+        return self._service.json("GET", path_of("runs", run_id, "objects"))["items"]
+
+    def results(self, run_id: str, die: Die | None = None) -> dict[Die, dict[str, NDArray[Any]]]:
+        """The arrays of `result_list`, by die and name, such as results(run)[0, 0]["iv_amps"]. die: of that one alone."""
+        found: dict[Die, dict[str, NDArray[Any]]] = {}
+        for told in self.result_list(run_id):
+            place = (told["x"], told["y"])
+            if die is None or die == place:
+                found.setdefault(place, {})[told["name"]] = self.get_object(told["object"])
+        return found
 
     # --- maps
     def conductance(self, wafer: str, state: State | None = None, known: ConductanceStack | None = None) -> ConductanceStack:

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from numpy.typing import NDArray
+
+from hil.client.arrays import Die
 from hil.client.errors import RunEnded, RunTimeout
 from hil.client.sse import Event
 
@@ -93,6 +96,10 @@ class Run:
     def events(self, after: int = 0) -> Iterator[Event]:
         """Events of the run, from the first one or after a number; ends with the run. Survives a lost connection."""
         return self._lab.events(run=self.id, after=after)
+
+    def results(self, die: Die | None = None) -> dict[Die, dict[str, NDArray[Any]]]:
+        """Arrays that are no maps, by die and name: traces, switching probabilities, products, result codes. die: of that one alone."""
+        return self._lab.results(self.id, die)
 
     def pause(self) -> Self:
         self.json = self._lab.pause(self.id).json
