@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import httpx
@@ -22,15 +22,21 @@ ACCEPT_NPY = {"Accept": NPY}
 
 
 class LabClient:
-    """url: of the service. token: of `hil token create`. transport: for tests. timeout_s: of one answer.
+    """url: of the service. token: of `hil token create`. transport: for tests. timeout_s: of one answer. on_warning: called with what
+    must not be overlooked, such as an output that may be on, when it first stands on an answer.
 
     Use it in one thread, or one per thread; close it, or use it as a context manager.
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, token: str | None = None, transport: httpx.BaseTransport | None = None, timeout_s: float = 30.0
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        timeout_s: float = 30.0,
+        on_warning: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        self._service = Connection(url, token, transport, timeout_s)
+        self._service = Connection(url, token, transport, timeout_s, on_warning)
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +46,11 @@ class LabClient:
 
     def close(self) -> None:
         self._service.close()
+
+    @property
+    def warning(self) -> str | None:
+        """What the last answer warned of: an output that may be on. None: nothing."""
+        return self._service.warning
 
     # --- runs
     def start(self, plan: Mapping[str, Any], key: str | None = None) -> Run:
