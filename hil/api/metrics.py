@@ -75,6 +75,8 @@ class StoreCollector(Collector):
         station = self._services.store.station()
         yield GaugeMetricFamily("hil_worker_alive", "1 while the worker reports", value=worker_alive(station, self._services.now()))
         yield GaugeMetricFamily("hil_estop_latched", "1 while the emergency stop is latched", value=station.estop is not None)
+        may_be_on = station.may_be_on is not None
+        yield GaugeMetricFamily("hil_output_may_be_on", "1 while the SMU's output could not be verified off", value=may_be_on)
         yield GaugeMetricFamily("hil_queue_held", "1 while a failed run holds the queue", value=station.held is not None)
         yield CounterMetricFamily("hil_events", "events written so far", value=self._services.store.last_event())
 

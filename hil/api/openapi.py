@@ -16,7 +16,8 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 DESCRIPTION = (
     "Conductance and defect maps of magnetic-tunnel-junction dies, and the station that measures them. SI units; index order "
     "kernel, row, column; die coordinates are integers in the wafer frame (notch down, x right, y up, home die 0, 0). Errors are "
-    "RFC 9457 problem documents. Arrays are negotiated by Accept: npy unless asked otherwise."
+    "RFC 9457 problem documents. Arrays are negotiated by Accept: npy unless asked otherwise. While an output may still be on, every "
+    "answer carries the header Lab-Warning with the reason."
 )
 
 

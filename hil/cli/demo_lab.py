@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.cli.child import Child, python
+from hil.cli.output import warn
 from hil.client import LabClient
 from hil.store import open_store
 
@@ -23,7 +24,7 @@ class DemoLab:
 
     def client(self) -> LabClient:
         """A client of its own: one per thread."""
-        return LabClient(self.url, token=self.token)
+        return LabClient(self.url, token=self.token, on_warning=warn)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.output import warn
 from hil.client import LabClient
 from hil.client.lab import DEFAULT_URL
 from hil.model.lab import LabConfig
@@ -27,7 +28,7 @@ class CommandFailed(Exception):
 
 def connect(url: str, token: str | None) -> LabClient:
     """Raises LabError for an address or a token that cannot be one."""
-    return LabClient(url, token)
+    return LabClient(url, token, on_warning=warn)
 
 
 def data_dir(flag: Path | None, lab: LabConfig | None = None, lab_path: Path | None = None) -> Path:

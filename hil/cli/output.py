@@ -18,6 +18,11 @@ def tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def warn(text: str) -> None:
+    """What nobody at the terminal may overlook: that an output may be on."""
+    typer.secho(f"WARNING: {text}", fg=typer.colors.RED, bold=True, err=True)
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows as columns, two blanks apart."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]

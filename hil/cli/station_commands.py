@@ -1,13 +1,14 @@
 """Commands about the station: check, estop, reset, release."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hil.cli.options import AT, AsJson, Lab, Token, Url, connect
-from hil.cli.output import aligned, emit
+from hil.cli.options import AT, AsJson, Data, Lab, Token, Url, connect, data_dir
+from hil.cli.output import aligned, emit, tell, warn
 from hil.model.lab import load_lab
 
 DEFAULT_BAUD = 921_600
@@ -18,6 +19,7 @@ Directly = Annotated[
 
 def check(
     lab: Lab = Path("lab.toml"),
+    data: Data = None,
     conformance: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Prove the protocol's rules on the controller at this address instead.", show_default=False),
@@ -41,11 +43,30 @@ def check(
         return
     from hil.station.emergency import check_lab
 
-    results = check_lab(load_lab(lab))
+    config = load_lab(lab)
+    results = check_lab(config)
     rows = [["ok" if each.ok else "FAILED", each.instrument, each.text + (f" at {each.address}" if each.ok else "")] for each in results]
     emit(as_json, [asdict(result) for result in results], aligned(rows))
+    _warn_if_latched(data_dir(data, config, lab))
     if not all(result.ok for result in results):
         raise typer.Exit(1)
+
+
+def _warn_if_latched(data: Path) -> None:
+    """By the station's service, where there has been one."""
+    from hil.store import FILE_NAME, open_store
+    from hil.store.protocol import StoreError
+
+    if not (data / FILE_NAME).exists():
+        return
+    try:
+        with closing(open_store(data)) as store:
+            may_be_on = store.station().may_be_on
+    except StoreError as error:
+        tell(f"whether the service says that an output may be on cannot be read: {error}")
+        return
+    if may_be_on is not None:
+        warn(may_be_on)
 
 
 def estop(

@@ -1,6 +1,6 @@
 """One door to the network: every answer is checked here, every failure leaves as a LabError."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,8 @@ from hil.client.errors import LabError, RequestRefused, UnexpectedReply, error_o
 
 BASE = "/api/v1"
 CONNECT_S = 5.0
+WARNING = "Lab-Warning"
+"""Header of every answer while an output may be on: why."""
 
 
 def path_of(*parts: object) -> str:
@@ -25,8 +27,15 @@ def path_of(*parts: object) -> str:
 class Connection:
     """An httpx client that knows the base path, the token and the error tree."""
 
-    def __init__(self, url: str, token: str | None, transport: httpx.BaseTransport | None, timeout_s: float) -> None:
-        """Raises LabError for an address or a token that cannot be one."""
+    def __init__(
+        self, url: str, token: str | None, transport: httpx.BaseTransport | None, timeout_s: float, on_warning: Callable[[str], None]
+    ) -> None:
+        """on_warning: called with the service's warning when it first stands on an answer, and when it changes.
+
+        Raises LabError for an address or a token that cannot be one.
+        """
+        self.warning: str | None = None
+        self._on_warning = on_warning
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise LabError(f"the service's address is {url!r}; give one like http://127.0.0.1:8765")
@@ -59,6 +68,7 @@ class Connection:
         timeout = httpx.Timeout(self._timeout_s + patience_s, connect=CONNECT_S)
         with self._named_errors():
             response = self._http.request(method, BASE + path, params=given, headers=headers, json=json, content=content, timeout=timeout)
+        self._heed(response)
         if response.is_success or response.status_code == 304:
             return response
         raise error_of(response)
@@ -79,10 +89,16 @@ class Connection:
         """Lines of a stream. The service sends a comment every 15 s, so a silence of twice that is a lost connection."""
         timeout = httpx.Timeout(CONNECT_S, read=30.0)
         with self._named_errors(), self._http.stream("GET", BASE + path, headers=headers, timeout=timeout) as response:
+            self._heed(response)
             if not response.is_success:
                 response.read()
                 raise error_of(response)
             yield response.iter_lines()
+
+    def _heed(self, response: httpx.Response) -> None:
+        known, self.warning = self.warning, response.headers.get(WARNING)
+        if self.warning is not None and self.warning != known:
+            self._on_warning(self.warning)
 
     @contextmanager
     def _named_errors(self) -> Generator[None, None, None]:

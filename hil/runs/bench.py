@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 10.0
 PUBLISH_S = 1.0
+MAY_BE_ON = "the SMU's output may be on"
 ESTOPPED = "ESTOPPED"
 """The controller's own word for its latch."""
 LATCHED_THERE = "the emergency stop is latched at the controller; find out why, then reset it"
@@ -36,7 +37,7 @@ class Bench:
         self.pulse_ids: PulseIntents = store.pulse_ids()
         self._links = LinkBook(store, monotonic)
         self._station: Station | None = None
-        self._retry_s, self._due, self._settled_at = FIRST_RETRY_S, 0.0, 0.0
+        self._retry_s, self._due, self._settled_at, self._doubt_again_at = FIRST_RETRY_S, 0.0, 0.0, 0.0
         self._published_at = -PUBLISH_S
         self._published: dict[str, Any] | None = None
         self._wafer: str | None = None
@@ -60,6 +61,7 @@ class Bench:
             snapshot = self.publish()
             self._let_go_if_latched(snapshot)
             self._let_go_if_lost(snapshot)
+            self._let_go_if_perhaps_on()
 
     def patience_s(self) -> float:
         """Longest legitimate silence of the main loop now. Asked by another thread."""
@@ -156,6 +158,13 @@ class Bench:
                 self.drop(f"{name} was lost; connecting anew: {told['error']}")
                 return
 
+    def _let_go_if_perhaps_on(self) -> None:
+        """Others may have found the output not off since; opened anew, it is verified."""
+        now = self._monotonic()
+        if self._station is not None and now >= self._doubt_again_at and self._store.station().may_be_on is not None:
+            self._doubt_again_at = now + LONGEST_RETRY_S
+            self.drop(f"{MAY_BE_ON}; connecting anew to verify that it is off")
+
     def _heed_reset(self) -> None:
         """After a reset nobody waits out a patience that grew while the controller was latched."""
         resets = self._stops.resets()
@@ -202,12 +211,20 @@ class Bench:
 
 
 def note_outcome(store: Store, outcome: dict[str, str]) -> None:
-    """Latch, or lift, the warning that an output may be on, after an attempt to make safe."""
+    """What became of an attempt to make safe: in the log first, which takes it whatever the store does."""
     unsafe = NotMadeSafe.unless_safe(outcome)
-    if outcome["smu"] != "safe":
-        store.latch_may_be_on(f"the SMU's output may be on: {outcome['smu']}")
-    elif store.station().may_be_on is not None:
-        store.latch_may_be_on(None)
     if unsafe is not None:
         _log.warning("%s", unsafe)
+    latch_output(store, outcome)
+    if unsafe is not None:
         store.note("not_safe", str(unsafe), outcome)
+
+
+def latch_output(store: Store, outcome: dict[str, str]) -> None:
+    """Latch the warning that an output may be on, or lift it: by a verified off and nothing else of ours."""
+    warning = None if outcome["smu"] == SAFE else f"{MAY_BE_ON}: {outcome['smu']}"
+    if warning == store.station().may_be_on:
+        return
+    if warning is not None:
+        _log.error("%s", warning.replace(MAY_BE_ON, MAY_BE_ON.upper()))
+    store.latch_may_be_on(warning)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from drivers.errors import DriverError
 from hil.model.lab import LabConfig, LabConfigError, load_lab
-from hil.runs.bench import note_outcome
+from hil.runs.bench import latch_output, note_outcome
 from hil.runs.leaving import WATCHDOG, last_outcome, tell_left, unsafe
 from hil.runs.stops import Stops, heard
 from hil.runs.vigil import DIED, Vigil
@@ -117,6 +117,7 @@ class Watchdog:
             # An unreachable instrument is tried again; the same answer is not told again.
             if told != outcome:
                 self._store.record_estop_outcome(told, at)
+                latch_output(self._store, told)
 
         found = self._stop(True, tell, early=outcome is None)
         self._retry_at = self._monotonic() + RETRY_S

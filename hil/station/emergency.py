@@ -8,7 +8,6 @@ Rule 3: every wait has the hurry's own deadline, however patient the instrument'
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
 
 from drivers.errors import DriverError, LinkTimeout
 from drivers.values import Identity
@@ -21,11 +20,6 @@ HURRY_S = 0.8
 """Longest wait for a connection or an answer while stopping: SMU and controller have 2 s, the prober some 3 s more."""
 SEPARATE_S = 2.5
 """Longest wait for the chuck to come down, the second try included."""
-
-
-class _Identifiable(Protocol):
-    def identify(self) -> Identity: ...
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -63,9 +57,9 @@ def clear_emergency(lab: LabConfig) -> None:
 def check_lab(lab: LabConfig) -> list[CheckResult]:
     """Connect to each instrument and identify it; changes nothing. One that fails never hides the others."""
     return [
-        _check("prober", lab.prober.address, lambda: _identify(open_prober(lab))),
-        _check("smu", lab.smu.address, lambda: _identify(open_smu(lab))),
-        _check("crossbar", lab.crossbar.address, lambda: _inspect(lab)),
+        _check("prober", lab.prober.address, lambda: _look_at_prober(lab)),
+        _check("smu", lab.smu.address, lambda: _look_at_smu(lab)),
+        _check("crossbar", lab.crossbar.address, lambda: _look_at_crossbar(lab)),
     ]
 
 
@@ -87,25 +81,30 @@ def _separate(lab: LabConfig) -> None:
         prober.separate()
 
 
-def _identify(instrument: _Identifiable) -> Identity:
-    with closing(instrument):
-        return instrument.identify()
+def _look_at_prober(lab: LabConfig) -> tuple[Identity, str]:
+    with closing(open_prober(lab)) as prober:
+        return prober.identify(), ""
 
 
-def _inspect(lab: LabConfig) -> Identity:
+def _look_at_smu(lab: LabConfig) -> tuple[Identity, str]:
+    with closing(open_smu(lab)) as smu:
+        return smu.identify(), ", output ON" if smu.output_is_on() else ", output off"
+
+
+def _look_at_crossbar(lab: LabConfig) -> tuple[Identity, str]:
     try:
         found = inspect_crossbar(lab)
     except LinkTimeout as error:
         raise LinkTimeout(f"{error}; is this the controller of [crossbar] in lab.toml?") from error
     require_chip(lab, found.geometry)
-    return found.identity
+    return found.identity, ""
 
 
-def _check(instrument: str, address: str, identify: Callable[[], Identity]) -> CheckResult:
+def _check(instrument: str, address: str, identify: Callable[[], tuple[Identity, str]]) -> CheckResult:
     try:
-        identity = identify()
+        identity, state = identify()
     except (DriverError, StationError) as error:
         return CheckResult(instrument, address, False, str(error))
     origin = f"simulated, seed {identity.seed}" if identity.simulated else "measured"
-    text = f"{identity.vendor} {identity.model}, serial {identity.serial}, firmware {identity.firmware} ({origin})"
+    text = f"{identity.vendor} {identity.model}, serial {identity.serial}, firmware {identity.firmware} ({origin}){state}"
     return CheckResult(instrument, address, True, text, identity)

@@ -14,6 +14,7 @@ from hil.store.records import RunRecord
 from hil.store.shelf import Shelf
 
 _table = schema.runs
+_AT_REST = ENDED | {RunState.PAUSED}
 _FIELDS = (
     "id", "plan", "plan_hash", "state", "wanted", "done", "total", "unit", "requested_by",
     "created_at", "started_at", "ended_at", "error", "wires",
@@ -162,6 +163,7 @@ class Runs(Shelf):
             # The abort was granted after the worker had last looked; a run that was aborted must not come back.
             state = RunState.ABORTED
         check_transition(run.id, run.state, state)
+        error = _with_output(connection, error) if state in _AT_REST else error
         values: dict[str, Any] = {"state": state, "wanted": None, "error": error}
         values["ended_at"] = self._now() if state in ENDED else None
         if state is RunState.RUNNING and run.started_at is None:
@@ -176,6 +178,15 @@ class Runs(Shelf):
 
     def _tell_run(self, connection: Connection, run_id: str, state: RunState, error: str | None = None) -> None:
         self._journal(connection, run_id, "run", {"run": run_id, "state": state, "error": error})
+
+
+def _with_output(connection: Connection, error: str | None) -> str | None:
+    """A run that an output may have outlived says so."""
+    latched: str | None = connection.execute(select(schema.station.c.may_be_on)).scalar_one()
+    what = (latched or "").partition(":")[0]
+    if not what or what in (error or ""):
+        return error
+    return f"{error}; {what}" if error else what
 
 
 def _run_of_key(connection: Connection, key: str, body_sha256: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from hil.model.runs import RunState
 from hil.store import schema
 from hil.store.records import EventRecord, StationRecord
 from hil.store.shelf import Shelf
@@ -80,12 +81,14 @@ class Station(Shelf):
                 self._tell_station(connection, "released", "the queue goes on", by=by)
             return _record(connection)
 
-    def latch_may_be_on(self, text: str | None) -> None:
-        """Shown until an off is verified (None)."""
+    def latch_may_be_on(self, text: str | None, by: str | None = None) -> None:
+        """See Store. The run that it befell tells of it as well."""
         with self._db.write() as connection:
             if _record(connection).may_be_on != text:
                 connection.execute(_table.update().values(may_be_on=text))
-                self._tell_station(connection, "may_be_on", text or "outputs are verified off")
+                said = text or ("outputs are verified off" if by is None else "no longer said to be on: somebody has looked")
+                run = connection.execute(select(schema.runs.c.id).where(schema.runs.c.state == RunState.RUNNING)).scalar()
+                self._tell_station(connection, "may_be_on", said, by=by, run=run)
 
     def note(self, kind: str, text: str, data: Mapping[str, Any] | None = None) -> EventRecord:
         """An event of the station itself, outside any run."""
@@ -97,6 +100,13 @@ class Station(Shelf):
             connection.execute(_table.update().values(values))
 
     def _tell_station(
-        self, connection: Connection, what: str, text: str, *, by: str | None = None, data: Mapping[str, Any] | None = None
+        self,
+        connection: Connection,
+        what: str,
+        text: str,
+        *,
+        by: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        run: str | None = None,
     ) -> EventRecord:
-        return self._journal(connection, None, "station", {"what": what, "text": text, "by": by, "data": dict(data or {})})
+        return self._journal(connection, run, "station", {"what": what, "text": text, "by": by, "data": dict(data or {})})

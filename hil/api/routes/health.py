@@ -21,12 +21,14 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=documented(503))
 async def readyz(context: Context) -> Readiness:
-    """The store can be read, the worker reports, and every instrument is connected; else 503 naming what is not."""
+    """The store can be read, the worker reports, every instrument is connected and no output may be on; else 503 naming what is not."""
     return await run_in_threadpool(_readiness, context)
 
 
 def _readiness(services: Services) -> Readiness:
     station = services.store.station()
+    if station.may_be_on is not None:
+        raise Problem(503, "the SMU's output may be on: it could not be verified off; GET /api/v1/station says why")
     if station.heartbeat_at is None:
         raise Problem(503, "the worker does not run yet, or has ended; look at the service's log")
     age_s = seconds_since(station.heartbeat_at, services.now())

@@ -77,7 +77,7 @@ def _reset(services: Services, by: str, force: bool) -> Station:
     if doubts and not force:
         raise Problem(409, f"not known to be safe: {'; '.join(doubts)}. Check by hand, then reset with ?force=true (hil reset --force)")
     if record.may_be_on is not None:
-        services.store.latch_may_be_on(None)
+        services.store.latch_may_be_on(None, by)
     services.store.clear_estop(by)
     return _station(services)
 

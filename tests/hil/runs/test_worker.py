@@ -130,6 +130,15 @@ def test_instruments_that_are_away_are_named_and_found_again_and_the_run_waits(t
             service.stop()
 
 
+def test_an_output_that_somebody_else_could_not_verify_off_is_verified_anew(lab: SimulatedLab, store: Store) -> None:
+    with Service(lab.config, store):
+        until(lambda: store.station().snapshot.get("error", "unset") is None, 20)
+        store.latch_may_be_on("the SMU's output may be on: the watchdog got no answer")
+        until(lambda: store.station().may_be_on is None, 10)
+    texts = [event.payload["text"] for event in store.events() if event.payload.get("what") == "may_be_on"]
+    assert texts[-1] == "outputs are verified off"
+
+
 def test_instruments_that_vanish_in_the_middle_pause_the_run_with_their_name(lab: SimulatedLab, store: Store) -> None:
     with Service(lab.config, store) as service:
         run = service.submit(LONG)
