@@ -34,8 +34,8 @@ MEASURED_SIEMENS = 1e-3
 """The range is set to what a junction of so much conductance draws: shorts may be beyond it, all else is measured finely."""
 _SENTINEL_ALIKE = 0.05
 """Readings of the sentinel lie within this share of their median, to either side; telegraph noise of a junction is less."""
-_SENTINEL_FLOOR_SIEMENS = 10e-6
-"""And what an open sentinel may read, more or less."""
+_SENTINEL_FLOOR_SIEMENS = 20e-6
+"""And what noise at the shortest aperture makes of any; the two states of a junction differ by many times that."""
 _MOST_STRETCHES = 8
 """Fresh scans for one task: lines that lose more edges than that want mending."""
 _TRIES = 3
@@ -177,7 +177,7 @@ class _Task:
                 self._checkpoint()
                 fetched.more()
             board = steps.result()
-            fetched.last(board.edges_in)
+            fetched.last(min(board.edges_in, len(order)))
             counts = Counts(board, len(fetched), fetched.missed())
         kept = order[: counts.trusted()]
         trace = fetched.trace(len(kept))

@@ -68,7 +68,9 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert found and found <= set(schemas)
 
 
-@pytest.mark.parametrize("kind", ["ContactCheckPlan", "ReadPlan", "CharacterisePlan", "ProgramPlan", "VmmPlan"])
+@pytest.mark.parametrize(
+    "kind", ["ContactCheckPlan", "ReadPlan", "CharacterisePlan", "ProgramPlan", "IvSweepPlan", "SwitchingPlan", "VmmPlan"]
+)
 def test_every_kind_of_plan_is_documented(document: dict[str, Any], kind: str) -> None:
     assert kind in document["components"]["schemas"]
 
@@ -81,6 +83,7 @@ def test_the_contracts_paths_are_there(document: dict[str, Any]) -> None:
         "/api/v1/wafers/{wafer}/defects", f"{die}/maps", f"{die}/maps/latest", f"{die}/defects", f"{die}/defects.png",
         "/api/v1/maps/{map_id}", "/api/v1/maps/{map_id}/meta", "/api/v1/maps/{map_id}/uncertainty", "/api/v1/maps/{map_id}/lines",
         "/api/v1/maps/{map_id}.png", "/api/v1/objects/{sha256}", "/api/v1/runs", "/api/v1/runs/{run_id}",
+        "/api/v1/runs/{run_id}/objects", "/api/v1/runs/{run_id}/objects/{x}/{y}/{name}",
         "/api/v1/runs/{run_id}/pause", "/api/v1/runs/{run_id}/resume", "/api/v1/runs/{run_id}/abort",
         "/api/v1/runs/{run_id}/events", "/api/v1/events",
     }  # fmt: skip

@@ -92,3 +92,15 @@ def test_an_object_is_told_by_its_hash(store: Store) -> None:
     event = store.append(running(store).id, ObjectMeasured(DIE, "vmm_amps", np.ones((2, 1, 3), np.float32)))
     assert event.payload["name"] == "vmm_amps"
     assert from_npy_bytes(store.get_object(event.payload["object"])).shape == (2, 1, 3)
+
+
+def test_the_objects_of_a_run_are_found_with_what_was_told_of_them(store: Store) -> None:
+    run = running(store).id
+    meta = {"kind": "iv_sweep", "nplc": 0.1}
+    store.append(run, ObjectMeasured(DIE, "iv_amps", np.full((2, 3), np.nan), meta))
+    store.append(run, ObjectMeasured(DIE, "iv_limited", np.zeros((2, 3), np.uint8), meta))
+    amps, limited = store.objects_of_run(run)
+    assert (amps.die, amps.name, amps.shape, amps.dtype, amps.meta) == (DIE, "iv_amps", [2, 3], "float64", meta)
+    assert from_npy_bytes(store.get_object(limited.object)).dtype == np.uint8
+    with pytest.raises(NotFound):
+        store.objects_of_run("nobody")
