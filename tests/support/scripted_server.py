@@ -74,6 +74,12 @@ class ScriptedServer:
         """Whether every client has left and all it sent was taken."""
         return self._served == len(self.connections)
 
+    def hang_up(self) -> None:
+        """End every connection there is."""
+        for peer in self._peers:
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         return self
 

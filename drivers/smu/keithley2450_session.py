@@ -1,0 +1,125 @@
+"""A Keithley 2450 in use: one operation at a time, doubt settled before each, off before everything.
+
+Rule 1: `:OUTP OFF` is the first thing sent when something must be made safe, whatever state the connection is in, and it is believed
+only when read back. Off wins over everything that was begun before it.
+Rule 2: a line in doubt, and a level that an operation left, are settled before the next operation. Nothing that biases is repeated.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+from drivers.errors import Busy, Refused
+from drivers.links.text import TextLink
+from drivers.scpi import Scpi, parse_flag, parse_number
+from drivers.smu import keithley2450_messages as say
+from drivers.smu import keithley2450_triggers as trigger
+from drivers.smu.energising import Energising
+from drivers.smu.output import OffWords, OutputSwitch
+from drivers.smu.setup import Setup
+
+
+class Keithley2450Session:
+    """connect, cut_off: as OutputSwitch has them. setup: what it was configured to, None when that is not known."""
+
+    def __init__(
+        self, link: TextLink, timeout_s: float, connect: Callable[[float], TextLink], cut_off: Callable[[float], None] | None = None
+    ) -> None:
+        self.link, self.timeout_s = link, timeout_s
+        self.name = f"SMU at {link.address}"
+        self.scpi = Scpi(link, self.name)
+        self.setup: Setup | None = None
+        self._switch = OutputSwitch(self.name, link, OffWords((say.OUTPUT_OFF, say.ABORT), self._reads_on), connect, cut_off)
+        self._energising = Energising(self.name)
+        self._operation = threading.Lock()
+        self._operator: int | None = None
+        self._in_doubt = self._queue_is_ours = False
+
+    # --- operations
+    @contextmanager
+    def operating(self) -> Generator[int]:
+        """Alone, with a trusted line, at level zero; yields what `energise` asks for. What ends it otherwise than well leaves doubt."""
+        if self._operator == threading.get_ident() or not self._operation.acquire(timeout=self.timeout_s):
+            raise Busy(f"{self.name}: a sweep or a scan is under way; wait for its end, or switch the output off")
+        try:
+            self._operator = threading.get_ident()
+            begun = self._energising.begun()
+            self.scpi.settle()
+            if self._in_doubt:
+                self._back_to_zero()
+            self._in_doubt = True
+            yield begun
+            self._in_doubt = False
+        finally:
+            self._operator = None
+            self._operation.release()
+
+    @contextmanager
+    def off_unless_well(self) -> Generator[None]:
+        """Raises OutputMayBeOn instead of what happened when that left the output perhaps on."""
+        try:
+            yield
+        except BaseException:
+            self.off()
+            raise
+
+    def configured(self, purpose: str) -> Setup:
+        """Raises Refused before the first configuration."""
+        if self.setup is None:
+            raise Refused(f"{self.name}: configure it before {purpose}")
+        return self.setup
+
+    def group(self, purpose: str, commands: Sequence[str]) -> None:
+        """Raises Refused for what the instrument rejected."""
+        self.own_queue()
+        self.scpi.group(purpose, commands)
+
+    def own_queue(self) -> None:
+        """What stands in the queue from before this session, or from an operation that failed, is nobody's fault in the next."""
+        if not self._queue_is_ours:
+            self.scpi.drain_errors()
+            self._queue_is_ours = True
+
+    # --- output
+    def off(self) -> None:
+        """Any thread may call it. Raises OutputMayBeOn."""
+        self._energising.off(lambda: self.link.send_regardless(say.OUTPUT_OFF))
+        self._switch.off()
+
+    def is_on(self) -> bool:
+        self.scpi.settle()
+        (state,) = self.scpi.ask(say.OUTPUT_STATE)
+        return parse_flag(state, self.name)
+
+    def energise(self, begun: int, line: str) -> None:
+        """Raises Refused when output off was said since the operation began."""
+        with self.link.lock:
+            self._energising.say(begun, lambda: self.link.send(line))
+            self.scpi.check(line, [line])
+
+    def switch_on(self, begun: int) -> None:
+        """At level zero. Raises Refused when it does not switch on."""
+        self.energise(begun, say.OUTPUT_ON)
+        if not self.is_on():
+            raise Refused(f"{self.name}: the output stays off after {say.OUTPUT_ON}; check the interlock and the front panel")
+
+    def require_on(self, purpose: str) -> None:
+        if not self.is_on():
+            raise Refused(f"{self.name}: switch the output on before {purpose}")
+
+    def require_zero(self, setup: Setup) -> None:
+        (level,) = self.scpi.ask(say.words(setup.source).level_question)
+        say.require_value("level", parse_number(level, self.name), 0.0, self.name)
+
+    def _back_to_zero(self) -> None:
+        """After an operation that failed: nothing runs, the level is zero, what pulses changed is as configured."""
+        self._queue_is_ours = False
+        if self.setup is not None:
+            self.group("going back to zero", [*say.back_to_zero(self.setup.source), *trigger.after_pulses(self.setup)])
+            self.require_zero(self.setup)
+
+    def _reads_on(self, link: TextLink, timeout_s: float) -> bool:
+        """Off once more, behind whatever was just leaving, and what became of it."""
+        scpi = self.scpi if link is self.link else Scpi(link, self.name)
+        (state,) = scpi.ask(say.OUTPUT_OFF, say.OUTPUT_STATE, timeout_s=timeout_s)
+        return parse_flag(state, self.name)
