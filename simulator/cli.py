@@ -47,7 +47,7 @@ async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
     kelvin_per_s = _REAL_KELVIN_PER_S if chosen.clock.name == "real" else None
     prober, smu, crossbar, dead = (chosen.port_base + offset if chosen.port_base else 0 for offset in range(4))
     controller, line = _controller(world, chosen.clock), chosen.line("crossbar")
-    meter = Keithley2450(world)
+    meter = Keithley2450(world, chosen.clock.wall_ns)
 
     def restart() -> None:
         controller.reboot(_boot_id(), chosen.clock.now_ns())

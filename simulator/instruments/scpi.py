@@ -35,6 +35,10 @@ def missing_parameter() -> ScpiError:
     return ScpiError(-109, "Missing parameter")
 
 
+def too_many_parameters() -> ScpiError:
+    return ScpiError(-108, "Parameter not allowed")
+
+
 def out_of_range() -> ScpiError:
     return ScpiError(-222, "Parameter data out of range")
 
@@ -63,7 +67,7 @@ def units(line: str) -> Iterator[Unit]:
         text = match.group().strip()
         if not text:
             continue
-        head, _, rest = text.partition(" ") if " " in text else text.partition("\t")
+        head, rest = (*text.split(None, 1), "")[:2]
         query = head.endswith("?")
         head = head.removesuffix("?")
         if head.lstrip(":").startswith("*"):
@@ -90,10 +94,11 @@ def arguments(text: str) -> tuple[str, ...]:
 
 @functools.cache
 def header_regex(pattern: str) -> re.Pattern[str]:
-    """`[SENSe[1]:](VOLTage|CURRent)[:DC]:NPLCycles` as a regular expression: capitals are the short form, [] is optional, () a choice."""
+    """`[SENSe[1]:](VOLTage|CURRent)[:DC]:DELay:USER<5>` as a regular expression: capitals are the short form, [] is optional, () a
+    choice, <5> a number from 1 to 5 that may be left out."""
     built = re.sub(r"([A-Z]+)([a-z]+)", r"\1(?:\2)?", pattern)
     built = built.replace("[", "(?:").replace("]", ")?").replace("*", r"\*")
-    return re.compile(built, re.IGNORECASE)
+    return re.compile(re.sub(r"<(\d)>", r"([1-\1]?)", built), re.IGNORECASE)
 
 
 def unquoted(text: str) -> str:

@@ -9,41 +9,17 @@ from hypothesis import strategies as st
 
 from firmware_protocol.codes import Route
 from simulator.instruments.keithley2450 import Keithley2450
-from simulator.instruments.keithley2450_commands import find_command
+from simulator.instruments.keithley2450.commands import find_command
 from simulator.instruments.scpi import arguments, units
 from simulator.world import World
+from tests.simulator.scpi_bench import Bench
 from tests.simulator.worlds import touching
-
-DEVICE = 7
 
 
 @pytest.fixture(scope="module")
 def quiet_world() -> World:
     """One world for many examples, with nothing selected."""
     return touching("clean")
-
-
-class Bench:
-    """A 2450 on one junction of a clean die, or on the contact pads."""
-
-    def __init__(self, route: Route = Route.JUNCTION) -> None:
-        self.world = touching("clean")
-        self.world.select(route, DEVICE)
-        self.smu = Keithley2450(self.world)
-        self.port = self.smu.connect()
-
-    def say(self, line: str) -> str:
-        return self.port.feed(line.encode() + b"\n", 0).data.decode("latin-1").rstrip("\n")
-
-    def error(self) -> int:
-        return int(self.say("SYST:ERR?").split(",")[0])
-
-    def ready(self, limit: str = "1e-3") -> "Bench":
-        self.say(f":SOUR:FUNC VOLT;:SOUR:VOLT:RANG 2;:SOUR:VOLT:ILIM {limit};:SOUR:VOLT 0.1;:SENS:FUNC 'CURR';:OUTP ON")
-        return self
-
-    def true_amps(self, volts: float) -> float:
-        return self.world.smu_amps(volts, 0.0, 1.0).amps
 
 
 def test_it_says_what_it_is_and_that_it_is_simulated() -> None:
@@ -105,23 +81,23 @@ def test_separators_inside_quotes_separate_nothing() -> None:
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_no_bytes_upset_it(quiet_world: World, data: bytes) -> None:
-    smu = Keithley2450(quiet_world)
-    port = smu.connect()
-    port.feed(data, 0)
-    port.feed(b"\n", 0)
-    assert port.feed(b"*LANG?\n", 0).data == b"SCPI\n"
-    smu.set_output(False)
+    bench = Bench(Route.NONE, quiet_world)
+    bench.port.feed(data, 0)
+    bench.say("")
+    bench.say("*RST;*CLS")
+    assert bench.say("*LANG?") == "SCPI"
 
 
 @given(st.lists(st.integers(1, 40), max_size=12))
 @settings(max_examples=50, deadline=None)
 def test_answers_do_not_depend_on_how_the_bytes_are_split(quiet_world: World, cuts: list[int]) -> None:
     text = b":SOUR:VOLT 0.25\r\n:SOUR:VOLT?\n*LANG?;:OUTP?\n"
-    port, got, at = Keithley2450(quiet_world).connect(), b"", 0
+    port, at = Keithley2450(quiet_world).connect(), 0
     for cut in [*cuts, len(text)]:
-        got += port.feed(text[at : at + cut], 0).data
+        port.feed(text[at : at + cut], 0)
         at += cut
-    assert got == b"2.500000E-01\nSCPI;0\n"
+    later_ns = 10**9
+    assert port.take(later_ns) + port.take(later_ns) == b"2.500000E-01\nSCPI;0\n"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +200,7 @@ def test_it_measures_the_selected_junction() -> None:
 def test_at_the_limit_it_reduces_the_voltage_and_says_so() -> None:
     bench = Bench().ready(limit="1e-5")
     volts, amps, status = (float(text) for text in bench.say(":READ? 'defbuffer1',SOUR,READ,SOURSTAT").split(","))
-    assert amps == pytest.approx(1e-5, rel=1e-3) and 0.01 < volts < 0.06 and int(status) & 16
+    assert amps == pytest.approx(1e-5, rel=1e-3) and 0.01 < volts < 0.06 and int(status) == 8 + 32 + 128
     assert bench.say(":SOUR:VOLT:ILIM:TRIP?") == "1"
     assert bench.true_amps(volts) == pytest.approx(1e-5, rel=0.02)
 
@@ -265,18 +241,21 @@ def test_more_cycles_mean_less_noise_and_more_time() -> None:
         bench.say(f":SENS:CURR:NPLC {cycles};:SOUR:VOLT 0.001")
         bench.say(":READ?")
         spreads.append(np.std([float(bench.say(":READ?")) for _ in range(60)]))
-        times.append(bench.port.feed(b":READ?\n", 0).busy_ns)
+        times.append(bench.ask(":READ?").busy_ns)
     assert spreads[0] > 4 * spreads[1]
-    assert times[1] == pytest.approx(3 / 60 * 1e9, rel=0.05)  # autozero: three apertures
-    assert times[0] == pytest.approx(3 * 0.01 / 60 * 1e9, rel=0.3)
+    # Autozero: three apertures, for the source's read-back and for the reading.
+    assert times[1] == pytest.approx(6 / 60 * 1e9, rel=0.05)
+    assert times[0] == pytest.approx(6 * 0.01 / 60 * 1e9, rel=0.3)
 
 
 def test_autozero_off_and_the_filter_change_the_time() -> None:
     bench = Bench().ready()
-    bench.say(":READ?;:SENS:CURR:AZER OFF")
-    assert bench.port.feed(b":READ?\n", 0).busy_ns == pytest.approx(1 / 60 * 1e9, rel=0.05)
+    bench.say(":SOUR:VOLT:READ:BACK OFF;:READ?;:SENS:CURR:AZER OFF")
+    assert bench.ask(":READ?").busy_ns == pytest.approx(1 / 60 * 1e9, rel=0.05)
     bench.say(":SENS:CURR:AVER ON;:SENS:CURR:AVER:COUN 4")
-    assert bench.port.feed(b":READ?\n", 0).busy_ns == pytest.approx(4 / 60 * 1e9, rel=0.05)
+    assert bench.ask(":READ?").busy_ns == pytest.approx(4 / 60 * 1e9, rel=0.05)
+    bench.say(":SENS:CURR:AVER:TCON MOV")
+    assert bench.ask(":READ?").busy_ns == pytest.approx(1 / 60 * 1e9, rel=0.05)
 
 
 def test_switching_terminals_or_the_source_function_switches_the_output_off() -> None:
@@ -290,25 +269,28 @@ def test_a_lost_connection_changes_no_output() -> None:
     bench = Bench().ready()
     bench.port.close()
     assert bench.world.output_on
-    assert bench.smu.connect().feed(b":OUTP?\n", 0).data == b"1\n"
+    assert bench.ask(":OUTP?", bench.smu.connect()).data == b"1\n"
 
 
 def test_two_clients_do_not_mix_their_lines(quiet_world: World) -> None:
     smu = Keithley2450(quiet_world)
     one, other = smu.connect(), smu.connect()
-    assert one.feed(b"*LA", 0).data == b""
-    assert other.feed(b":OUTP?\n", 0).data == b"0\n"
-    assert one.feed(b"NG?\n", 0).data == b"SCPI\n"
+    one.feed(b"*LA", 0)
+    other.feed(b":OUTP?\n", 0)
+    one.feed(b"NG?\n", 0)
+    later_ns = 10**9
+    assert (one.take(later_ns), other.take(later_ns)) == (b"SCPI\n", b"0\n")
 
 
 def test_a_sweep_fills_its_buffer_and_ends_with_the_output_off() -> None:
     bench = Bench().ready()
     bench.say(":TRACe:MAKE 'mybuf', 100, ")
     bench.say(":SOURce:SWEep:voltage:LINear 0,0.1,5,0,1,AUTO,ON,OFF,'mybuf'")
-    bench.say(":INITiate")
-    assert bench.say(":TRAC:ACT? 'mybuf';:OUTP?;:TRIG:STAT?") == "5;0;IDLE;IDLE;9"
+    assert bench.say(":INITiate;*WAI;:TRAC:ACT? 'mybuf';:OUTP?") == "5;0"
+    bench.pass_time(0.1)
+    assert bench.say(":TRIG:STAT?") == "IDLE;IDLE;9"
     points = np.array([float(text) for text in bench.say(":TRACe:DATA? 1, 5, 'mybuf', SOUR, READ").split(",")]).reshape(5, 2)
-    assert points[:, 0] == pytest.approx(np.linspace(0, 0.1, 5), abs=1e-4)
+    assert points[:, 0] == pytest.approx(np.linspace(0, 0.1, 5), abs=3e-4)
     assert points[-1, 1] == pytest.approx(bench.true_amps(0.1), rel=0.02)
     assert bench.error() == 0
 
@@ -328,10 +310,10 @@ def test_binary_data_come_as_a_block_of_indefinite_length() -> None:
     bench = Bench().ready()
     bench.say(":SENS:COUN 3;:READ?")
     ascii_values = [float(text) for text in bench.say(":TRAC:DATA? 1,3,'defbuffer1',SOUR,READ").split(",")]
-    block = bench.port.feed(b":FORM REAL;:TRAC:DATA? 1,3,'defbuffer1',SOUR,READ\n", 0).data
+    block = bench.ask(":FORM REAL;:TRAC:DATA? 1,3,'defbuffer1',SOUR,READ").data
     assert block[:2] == b"#0" and block[-1:] == b"\n"
     assert struct.unpack("<6d", block[2:-1]) == pytest.approx(ascii_values, rel=1e-5)
-    assert len(bench.port.feed(b":FORM SRE;:TRAC:DATA? 1,3\n", 0).data) == 2 + 3 * 4 + 1
+    assert len(bench.ask(":FORM SRE;:TRAC:DATA? 1,3").data) == 2 + 3 * 4 + 1
 
 
 def test_a_line_without_end_is_dropped_before_it_fills_the_memory() -> None:

@@ -134,7 +134,7 @@ def test_a_client_that_leaves_nagle_on_is_not_kept_waiting() -> None:
 
     async def run() -> float:
         async with Host(Clock("fast")) as host:
-            port = await host.serve(Keithley2450(touching("clean")))
+            port = await host.serve(Keithley2450(touching("clean"), Clock("fast").wall_ns))
             return await asyncio.to_thread(hundred_points, port)
 
     def hundred_points(port: int) -> float:

@@ -118,7 +118,7 @@ class CountedPulseIds:
 def simulated_lab(dies: int = 4, geometry: Geometry = SMALL, fab: str = "clean", cold: bool = False) -> Iterator[SimulatedLab]:
     world = ObservedWorld(Wafer(SEED, PRESETS[fab], nearest_dies(dies), geometry))
     clock = Clock("fast")
-    prober, smu = Sentio(world, cold=cold), Keithley2450(world)
+    prober, smu = Sentio(world, cold=cold), Keithley2450(world, clock.wall_ns)
     crossbar = Controller(world, boot_id=7, serial=f"SIM{world.seed}", now_ns=clock.now_ns(), wall_ns=clock.wall_ns)
     with running_loop() as run:
         hosts = {name: run(_entered(Host(clock))) for name in ("prober", "smu", "crossbar")}

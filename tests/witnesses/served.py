@@ -28,7 +28,7 @@ def served(world: World) -> Iterator[Served]:
 
     async def serve() -> None:
         async with Host(Clock("fast")) as host:
-            ports.extend([await host.serve(Keithley2450(world)), await host.serve(Sentio(world))])
+            ports.extend([await host.serve(Keithley2450(world, Clock("fast").wall_ns)), await host.serve(Sentio(world))])
             ready.set()
             await asyncio.to_thread(stop.wait)
 

@@ -79,7 +79,7 @@ class SimulatedLab:
         async with Host(self._clock) as host:
             addresses = Addresses(
                 prober=await host.serve(Sentio(self.world, cold=False, kelvin_per_s=None), self._ports[0]),
-                smu=await host.serve(Keithley2450(self.world), self._ports[1]),
+                smu=await host.serve(Keithley2450(self.world, self._clock.wall_ns), self._ports[1]),
                 crossbar=await host.serve(self.controller, self._ports[2]),
             )
             self.toml.write_text(lab_toml(addresses, self.world.wafer, "keithley2450"))

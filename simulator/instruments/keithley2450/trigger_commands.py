@@ -1,0 +1,294 @@
+"""Trigger model, digital lines, timers and blenders of a 2450, as commands.
+
+Source: 2450 reference manual 2450-901-01, section 6, TRIGger, INITiate, ABORt and DIGital subsystems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from simulator.instruments.keithley2450.call import Call, Command, Handler, says
+from simulator.instruments.keithley2450.digital import DIRECTIONS, EDGES, LOGICS, PULSE_S, TYPES
+from simulator.instruments.keithley2450.events import NONE, event_name
+from simulator.instruments.keithley2450.timers import DELAY_S
+from simulator.instruments.keithley2450.trigger_blocks import (
+    INFINITE,
+    USER_EVENTS,
+    Block,
+    BufferClear,
+    ConfigRecall,
+    DelayConstant,
+    DelayDynamic,
+    DigitalIo,
+    LogEvent,
+    Measure,
+    Notify,
+    SourceState,
+    Wait,
+)
+from simulator.instruments.keithley2450.trigger_branches import (
+    LIMIT_KINDS,
+    Branch,
+    BranchCounter,
+    BranchDelta,
+    BranchEvent,
+    BranchLimit,
+    BranchLimited,
+    BranchOnce,
+    CounterReset,
+)
+from simulator.instruments.keithley2450.trigger_engine import MOST_BLOCKS
+from simulator.instruments.scpi import boolean, choice, header_regex, illegal_value, number
+
+if TYPE_CHECKING:
+    from simulator.instruments.keithley2450.core import Core
+
+_MOST = 268_435_455
+_WIDE = 9.9e37
+
+
+def _measure(call: Call) -> Block:
+    text = call.given(2, "1").upper()
+    counts = {"INF": INFINITE, "INFINITE": INFINITE, "STOP": 0}
+    return Measure(call.name(1, "defbuffer1"), counts[text] if text in counts else call.whole(2, 0, _MOST, 1))
+
+
+def _wait(call: Call) -> Block:
+    clears = choice(call.given(2, "NEVer"), ("ENTer", "NEVer")) == "ENT"
+    needs_all = choice(call.given(3, "OR"), ("AND", "OR")) == "AND"
+    names = [event_name(call.argument(1)), *(event_name(text) for text in call.arguments[4:7] if text)]
+    return Wait(tuple(name for name in names if name != NONE), clears, needs_all)
+
+
+def _limit_constant(call: Call) -> Block:
+    low, high = sorted(call.number(index, -_WIDE, _WIDE) for index in (2, 3))
+    return BranchLimit(call.whole(4, 1, MOST_BLOCKS), choice(call.argument(1), LIMIT_KINDS), low, high)
+
+
+def _limit_dynamic(call: Call) -> Block:
+    return BranchLimit(call.whole(3, 1, MOST_BLOCKS), choice(call.argument(1), LIMIT_KINDS), limit=call.whole(2, 1, 2))
+
+
+def _event(call: Call) -> Block:
+    name, to = event_name(call.argument(1)), call.whole(2, 1, MOST_BLOCKS)
+    return BranchLimited(to) if name == "SLIM" else BranchEvent(to, name)
+
+
+def _dynamic_delay(call: Call) -> Block:
+    match = header_regex("(SOURce|MEASure)<5>").fullmatch(call.argument(1))
+    if match is None:
+        raise illegal_value()
+    return DelayDynamic(match.group(1).upper().startswith("S"), int(match.group(2) or "1"))
+
+
+def _log(call: Call) -> Block:
+    match = header_regex("(INFormation|WARNing|ERRor)<4>").fullmatch(call.argument(1))
+    if match is None:
+        raise illegal_value()
+    kind = next(each for each in USER_EVENTS if match.group(1).upper().startswith(each))
+    return LogEvent(kind, int(match.group(2) or "1"), call.name(2))
+
+
+def _to(call: Call, index: int) -> int:
+    return call.whole(index, 1, MOST_BLOCKS)
+
+
+_BLOCKS: dict[str, Callable[[Call], Block]] = {
+    "NOP": lambda _: Block(),
+    "BUFFer:CLEar": lambda call: BufferClear(call.name(1, "defbuffer1")),
+    "(MEASure|MDIGitize)": _measure,
+    "DELay:CONStant": lambda call: DelayConstant(call.number(1, 0.0, 10_000.0)),
+    "DELay:DYNamic": _dynamic_delay,
+    "DIGital:IO": lambda call: DigitalIo(call.whole(1, 0, 63), call.whole(2, 0, 63, 63)),
+    "LOG:EVENt": _log,
+    "NOTify": lambda call: Notify(call.whole(1, 1, 8)),
+    "SOURce:STATe": lambda call: SourceState(boolean(call.argument(1))),
+    "WAIT": _wait,
+    "CONFig:RECall": lambda call: ConfigRecall(call.argument(1) and call.name(1), call.whole(2, 1, 300_000, 1)),
+    "CONFig:NEXT": lambda call: ConfigRecall(call.argument(1) and call.name(1), step=1),
+    "CONFig:PREVious": lambda call: ConfigRecall(call.argument(1) and call.name(1), step=-1),
+    "BRANch:ALWays": lambda call: Branch(_to(call, 1)),
+    "BRANch:COUNter": lambda call: BranchCounter(_to(call, 2), call.whole(1, 1, _MOST)),
+    "BRANch:COUNter:RESet": lambda call: CounterReset(_to(call, 1)),
+    "BRANch:DELTa": lambda call: BranchDelta(_to(call, 2), call.number(1, -_WIDE, _WIDE)),
+    "BRANch:EVENt": _event,
+    "BRANch:LIMit:CONStant": _limit_constant,
+    "BRANch:LIMit:DYNamic": _limit_dynamic,
+    "BRANch:ONCE": lambda call: BranchOnce(_to(call, 1)),
+    "BRANch:ONCE:EXCLuded": lambda call: BranchOnce(_to(call, 1), excluded=True),
+}
+
+
+def _building(build: Callable[[Call], Block]) -> Handler:
+    def set_block(core: Core, call: Call) -> None:
+        core.model.set_block(call.whole(0, 1, MOST_BLOCKS), build(call))
+
+    return set_block
+
+
+def _branch_count(core: Core, call: Call) -> str:
+    return str(core.model.counter(call.whole(0, 1, MOST_BLOCKS)).count)
+
+
+def _initiate(core: Core, _: Call) -> None:
+    core.model.start(core.now_ns)
+
+
+def _abort(core: Core, _: Call) -> None:
+    core.model.abort()
+
+
+def _pause(core: Core, _: Call) -> None:
+    core.model.pause()
+
+
+def _resume(core: Core, _: Call) -> None:
+    core.model.resume(core.now_ns)
+
+
+def _model_commands() -> Iterator[Command]:
+    for word, build in _BLOCKS.items():
+        yield Command(f"TRIGger:BLOCk:{word}", _building(build), takes=7)
+    yield Command("TRIGger:BLOCk:BRANch:COUNter:COUNt", None, _branch_count)
+    yield Command("TRIGger:BLOCk:LIST", None, says(lambda core: core.model.listing()))
+    yield Command("TRIGger:STATe", None, says(lambda core: core.model.state(core.now_ns)))
+    yield Command("TRIGger:PAUSe", _pause, takes=0)
+    yield Command("TRIGger:RESume", _resume, takes=0)
+    yield Command("INITiate[:IMMediate]", _initiate, takes=0)
+    yield Command("ABORt", _abort, takes=0)
+
+
+# --- digital lines
+def _set_mode(core: Core, call: Call) -> None:
+    core.lines.set_mode(call.suffix(0), choice(call.argument(0), TYPES), choice(call.argument(1), DIRECTIONS))
+
+
+def _mode(core: Core, call: Call) -> str:
+    line = core.lines[call.suffix(0)]
+    return f"{line.kind},{line.direction}"
+
+
+def _set_state(core: Core, call: Call) -> None:
+    core.lines.write(call.suffix(0), boolean(call.argument()))
+
+
+def _write(core: Core, call: Call) -> None:
+    core.lines.require_all_digital()
+    core.lines.write_all(round(number(call.argument(), 0, 63, 0)))
+
+
+def _read(core: Core, _: Call) -> str:
+    core.lines.require_all_digital()
+    return str(core.lines.pattern)
+
+
+def _set_edge(core: Core, call: Call) -> None:
+    core.lines[call.suffix(0)].edge = choice(call.argument(), EDGES)
+
+
+def _clear_line(core: Core, call: Call) -> None:
+    core.events.detector(f"DIG{call.suffix(0)}").clear()
+
+
+def _line_overrun(core: Core, call: Call) -> str:
+    return str(int(core.events.detector(f"DIG{call.suffix(0)}").overrun))
+
+
+def _set_logic(core: Core, call: Call) -> None:
+    core.lines[call.suffix(0)].logic = choice(call.argument(), LOGICS)
+
+
+def _set_pulse(core: Core, call: Call) -> None:
+    core.lines[call.suffix(0)].pulse_s = number(call.argument(), *PULSE_S)
+
+
+def _set_stimulus(core: Core, call: Call) -> None:
+    core.lines[call.suffix(0)].stimulus.set(event_name(call.argument()))
+
+
+def _line_commands() -> Iterator[Command]:
+    yield Command("DIGital:LINE<6>:MODE", _set_mode, _mode, takes=2)
+    yield Command("DIGital:LINE<6>:STATe", _set_state, lambda core, call: str(int(core.lines[call.suffix(0)].high)))
+    yield Command("DIGital:READ", None, _read)
+    yield Command("DIGital:WRITe", _write)
+    head = "TRIGger:DIGital<6>:"
+    yield Command(head + "IN:EDGE", _set_edge, lambda core, call: core.lines[call.suffix(0)].edge)
+    yield Command(head + "IN:CLEar", _clear_line, takes=0)
+    yield Command(head + "IN:OVERrun", None, _line_overrun)
+    yield Command(head + "OUT:LOGic", _set_logic, lambda core, call: core.lines[call.suffix(0)].logic)
+    yield Command(head + "OUT:PULSewidth", _set_pulse, lambda core, call: core.say(core.lines[call.suffix(0)].pulse_s))
+    yield Command(head + "OUT:STIMulus", _set_stimulus, lambda core, call: core.lines[call.suffix(0)].stimulus.name)
+
+
+# --- timers and blenders
+def _set_timer_count(core: Core, call: Call) -> None:
+    core.timers[call.suffix(0)].count = round(number(call.argument(), 0, 1_048_575, 1))
+
+
+def _set_timer_delay(core: Core, call: Call) -> None:
+    core.timers[call.suffix(0)].delay_s = number(call.argument(), *DELAY_S)
+
+
+def _set_timer_start(core: Core, call: Call) -> None:
+    core.timers[call.suffix(0)].begins_s = number(call.argument(), 0.0, 2_147_483_647.0, 0.0)
+
+
+def _set_timer_generates(core: Core, call: Call) -> None:
+    core.timers[call.suffix(0)].at_start = boolean(call.argument())
+
+
+def _set_timer_stimulus(core: Core, call: Call) -> None:
+    core.timers[call.suffix(0)].stimulus.set(event_name(call.argument()))
+
+
+def _set_timer_state(core: Core, call: Call) -> None:
+    core.timers[call.suffix(0)].enable(boolean(call.argument()), core.now_ns)
+
+
+def _clear_timer(core: Core, call: Call) -> None:
+    core.events.detector(f"TIM{call.suffix(0)}").clear()
+    core.timers[call.suffix(0)].overrun = False
+
+
+def _timer_commands() -> Iterator[Command]:
+    head = "TRIGger:TIMer<4>:"
+    yield Command(head + "CLEar", _clear_timer, takes=0)
+    yield Command(head + "COUNt", _set_timer_count, lambda core, call: str(core.timers[call.suffix(0)].count))
+    yield Command(head + "DELay", _set_timer_delay, lambda core, call: core.say(core.timers[call.suffix(0)].delay_s))
+    yield Command(head + "STARt:SEConds", _set_timer_start, lambda core, call: core.say(core.timers[call.suffix(0)].begins_s))
+    yield Command(head + "STARt:GENerate", _set_timer_generates, lambda core, call: str(int(core.timers[call.suffix(0)].at_start)))
+    yield Command(head + "STARt:STIMulus", _set_timer_stimulus, lambda core, call: core.timers[call.suffix(0)].stimulus.name)
+    yield Command(head + "STARt:OVERrun", None, lambda core, call: str(int(core.timers[call.suffix(0)].overrun)))
+    yield Command(head + "STATe", _set_timer_state, lambda core, call: str(int(core.timers[call.suffix(0)].enabled)))
+
+
+def _set_blender_mode(core: Core, call: Call) -> None:
+    core.blenders[call.suffix(0)].needs_all = choice(call.argument(), ("AND", "OR")) == "AND"
+
+
+def _set_blender_stimulus(core: Core, call: Call) -> None:
+    core.blenders[call.suffix(0)].stimuli[call.suffix(1) - 1].set(event_name(call.argument()))
+
+
+def _clear_blender(core: Core, call: Call) -> None:
+    core.blenders[call.suffix(0)].clear()
+
+
+def _blender_commands() -> Iterator[Command]:
+    head = "TRIGger:BLENder<2>:"
+    yield Command(head + "CLEar", _clear_blender, takes=0)
+    yield Command(head + "MODE", _set_blender_mode, lambda core, call: "AND" if core.blenders[call.suffix(0)].needs_all else "OR")
+    yield Command(
+        head + "STIMulus<4>",
+        _set_blender_stimulus,
+        lambda core, call: core.blenders[call.suffix(0)].stimuli[call.suffix(1) - 1].name,
+    )
+    yield Command(head + "OVERrun", None, lambda core, call: str(int(core.events.detector(f"BLEN{call.suffix(0)}").overrun)))
+
+
+def trigger_commands() -> Iterator[Command]:
+    yield from _model_commands()
+    yield from _line_commands()
+    yield from _timer_commands()
+    yield from _blender_commands()
