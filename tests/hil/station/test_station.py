@@ -294,7 +294,9 @@ def test_no_junction_is_switched_under_bias(sim: SimulatedLab):
 @pytest.mark.parametrize("path", ["board", "smu"])
 def test_a_current_without_a_voltage_is_flagged_and_never_infinite(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, path: str):
     with in_contact(sim, smallest_read_volts=1e-9) as station:
-        monkeypatch.setattr(sim.smu, "_noisy", lambda value, function, _: value if function == "CURR" else 0.0)
+        channel = sim.smu.instrument.channel
+        measured = channel.finish
+        monkeypatch.setattr(channel, "finish", lambda end_ns: measured(end_ns)._replace(volts=0.0))
         reading = station.read_kernel(0, 1e-7, 1, path)
     assert np.isnan(reading.siemens).all()
     assert reading.flagged == 20
