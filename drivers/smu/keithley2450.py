@@ -135,7 +135,7 @@ class Keithley2450:
         pulse = trigger.pulse_of(setup.capabilities, pulse_s, period_s, setup.reading_s(self.provenance().line_hertz))
         parts = trigger.pulse_parts(setup, levels, pulse)
         job = SweepJob(setup, parts, False, pulse_s, self._patience_s(setup) + pulse_s, checkpoint)
-        return self._swept(job, trigger.before_pulses(setup), trigger.after_pulses(setup))
+        return self._swept(job, trigger.before_pulses(setup), trigger.as_configured(setup))
 
     @contextmanager
     def scan(self, settings: ScanSettings) -> Generator[Keithley2450Scan]:
@@ -148,7 +148,7 @@ class Keithley2450:
             session.energise(begun, trigger.INITIATE)
             yield Keithley2450Scan(self._scpi, self._name, settings.volts, self._lines[0])
             self._scpi.settle()
-            session.group("end of a scan", [*say.back_to_zero(setup.source), trigger.DELETE_BUFFER])
+            session.group("end of a scan", [*say.back_to_zero(setup.source), *trigger.as_configured(setup), trigger.DELETE_BUFFER])
             session.require_zero(setup)
 
     def counts(self) -> WireCounts:

@@ -40,6 +40,8 @@ OVERFLOW = 9e36
 """A reading beyond its range is +9.9E37."""
 _OVER_TEMPERATURE, _LIMITED, _OUTPUT_ON = 16, 32, 128
 """Bits of the source status. Too hot, the source is off: nothing measured then is the device either."""
+_DIGITS = 10
+"""Of a number as text, more than it measures."""
 _READS_BACK = 1e-6
 """How far a setting that reads back may be off: its seven digits."""
 _OFF_STATES = {OffState.NORMAL: "NORM", OffState.HIGH_IMPEDANCE: "HIMP", OffState.ZERO: "ZERO", OffState.GUARD: "GUAR"}
@@ -86,13 +88,14 @@ def configuration(setup: Setup) -> list[str]:
         f"{sense}:RANG:AUTO ON",
         f"{source}:{said.limit} {number(setup.limit)}",
         *([] if setup.measure_range is None else [f"{sense}:RANG {number(setup.measure_range)}"]),
-        f"{source}:READ:BACK ON",
+        read_back(setup, on=True),
         source_delay(setup),
         f":OUTP:{said.source}:SMOD {_OFF_STATES[settings.off_state]}",
         f"{sense}:RSEN {'ON' if settings.four_wire else 'OFF'}",
         f"{sense}:NPLC {number(settings.nplc)}",
         *([f"{sense}:AZER ON"] if settings.autozero else [f"{sense}:AZER OFF", ":SENS:AZER:ONCE"]),
         ":SENS:COUN 1",
+        f":FORM:ASC:PREC {_DIGITS}",
         TEXT_FORM,
     ]
 
@@ -101,6 +104,11 @@ def source_delay(setup: Setup) -> str:
     """From a new level to its reading."""
     delay, settle_s = f":SOUR:{words(setup.source).source}:DEL", setup.settings.settle_s
     return f"{delay}:AUTO ON" if settle_s is None else f"{delay} {number(settle_s)}"
+
+
+def read_back(setup: Setup, *, on: bool) -> str:
+    """Whether what is sourced is measured too, with every reading: an aperture more."""
+    return f":SOUR:{words(setup.source).source}:READ:BACK {'ON' if on else 'OFF'}"
 
 
 def configured(setup: Setup) -> list[Step]:

@@ -112,10 +112,10 @@ class Keithley2450Session:
         say.require_value("level", parse_number(level, self.name), 0.0, self.name)
 
     def _back_to_zero(self) -> None:
-        """After an operation that failed: nothing runs, the level is zero, what pulses changed is as configured."""
+        """After an operation that failed: nothing runs, the level is zero, what pulses and scans changed is as configured."""
         self._queue_is_ours = False
         if self.setup is not None:
-            self.group("going back to zero", [*say.back_to_zero(self.setup.source), *trigger.after_pulses(self.setup)])
+            self.group("going back to zero", [*say.back_to_zero(self.setup.source), *trigger.as_configured(self.setup)])
             self.require_zero(self.setup)
 
     def _reads_on(self, link: TextLink, timeout_s: float) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from drivers.errors import OverLimit, ProtocolError
 from drivers.scpi import Question, Step, number, parse_count, parse_number
 from drivers.smu.capabilities import SmuCapabilities, Source
-from drivers.smu.keithley2450_messages import TEXT_FORM, set_level, source_delay, words
+from drivers.smu.keithley2450_messages import TEXT_FORM, read_back, set_level, source_delay, words
 from drivers.smu.setup import Setup
 from drivers.smu.values import Floats
 
@@ -152,16 +152,18 @@ def before_pulses(setup: Setup) -> list[str]:
     """The source's own delay would stretch the steps that change the level, and only those; looking for the range any of them."""
     said = words(setup.source)
     fixed = [] if setup.measure_range is not None else [f":SENS:{said.measure}:RANG {number(setup.limit)}"]
-    return [f":SOUR:{said.source}:DEL 0", *fixed]
+    return [f":SOUR:{said.source}:DEL 0", *fixed, read_back(setup, on=False)]
 
 
-def after_pulses(setup: Setup) -> list[str]:
-    """What `before_pulses` changed, as it was configured."""
-    return [source_delay(setup), *([f":SENS:{words(setup.source).measure}:RANG:AUTO ON"] if setup.measure_range is None else [])]
+def as_configured(setup: Setup) -> list[str]:
+    """What pulses and triggered readings change, as it was before."""
+    searched = [f":SENS:{words(setup.source).measure}:RANG:AUTO ON"] if setup.measure_range is None else []
+    return [source_delay(setup), *searched, read_back(setup, on=True)]
 
 
 def triggered_readings(setup: Setup, readings: int, level: float, trigger_in: int, trigger_out: int) -> list[str]:
-    """A reading for every rising edge of one line, answered by a short low pulse on the other; the level stands.
+    """A reading for every rising edge of one line, answered by a short low pulse on the other; the level stands, and is not measured
+    beside each reading, which would take as long again.
 
     The output line goes first: the other way round its change may be taken for an edge (3-64).
     """
@@ -171,6 +173,7 @@ def triggered_readings(setup: Setup, readings: int, level: float, trigger_in: in
         f":TRIG:DIG{trigger_out}:OUT:PULS {number(_EDGE_S)}",
         f":DIG:LINE{trigger_in}:MODE TRIG,IN",
         f":TRIG:DIG{trigger_in}:IN:EDGE RIS",
+        read_back(setup, on=False),
         f':TRIG:LOAD "LogicTrigger",{trigger_in},{trigger_out},{readings},NEV,0,"{BUFFER}"',
         set_level(setup.source, level),
         f":TRIG:DIG{trigger_in}:IN:CLE",

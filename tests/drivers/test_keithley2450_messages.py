@@ -40,6 +40,7 @@ def test_a_voltage_source_is_configured_exactly_so_with_the_output_off_first_and
         ":SENS:CURR:NPLC 0.01",
         ":SENS:CURR:AZER ON",
         ":SENS:COUN 1",
+        ":FORM:ASC:PREC 10",
         ":FORM ASC",
     ]
 
@@ -65,6 +66,7 @@ def test_a_current_source_is_configured_exactly_so():
         ":SENS:VOLT:AZER OFF",
         ":SENS:AZER:ONCE",
         ":SENS:COUN 1",
+        ":FORM:ASC:PREC 10",
         ":FORM ASC",
     ]
 
@@ -236,12 +238,12 @@ def test_pulses_are_a_list_of_equally_long_steps_at_the_level_and_at_zero():
     assert (part.readings, part.stride) == (6, 3)
 
 
-def test_neither_the_sources_own_delay_nor_looking_for_the_range_stretches_a_pulse():
-    assert trigger.before_pulses(seen()) == [":SOUR:VOLT:DEL 0", ":SENS:CURR:RANG 0.001"]
-    assert trigger.after_pulses(seen()) == [":SOUR:VOLT:DEL:AUTO ON", ":SENS:CURR:RANG:AUTO ON"]
+def test_neither_the_sources_own_delay_nor_measuring_it_nor_looking_for_the_range_stretches_a_pulse():
+    assert trigger.before_pulses(seen()) == [":SOUR:VOLT:DEL 0", ":SENS:CURR:RANG 0.001", ":SOUR:VOLT:READ:BACK OFF"]
+    assert trigger.as_configured(seen()) == [":SOUR:VOLT:DEL:AUTO ON", ":SENS:CURR:RANG:AUTO ON", ":SOUR:VOLT:READ:BACK ON"]
     fixed = seen(SourceSettings(limit_amps=1e-3, measure_range_amps=1e-3, settle_s=1e-3))
-    assert trigger.before_pulses(fixed) == [":SOUR:VOLT:DEL 0"]
-    assert trigger.after_pulses(fixed) == [":SOUR:VOLT:DEL 0.001"]
+    assert trigger.before_pulses(fixed) == [":SOUR:VOLT:DEL 0", ":SOUR:VOLT:READ:BACK OFF"]
+    assert trigger.as_configured(fixed) == [":SOUR:VOLT:DEL 0.001", ":SOUR:VOLT:READ:BACK ON"]
 
 
 def test_many_pulses_are_run_in_parts_none_of_which_cuts_a_period():
@@ -274,6 +276,7 @@ def test_triggered_readings_are_set_up_exactly_so_the_output_line_before_the_inp
         ":TRIG:DIG5:OUT:PULS 1e-05",
         ":DIG:LINE3:MODE TRIG,IN",
         ":TRIG:DIG3:IN:EDGE RIS",
+        ":SOUR:VOLT:READ:BACK OFF",
         ':TRIG:LOAD "LogicTrigger",3,5,20000,NEV,0,"hil"',
         ":SOUR:VOLT:LEV 0.1",
         ":TRIG:DIG3:IN:CLE",
