@@ -1,15 +1,16 @@
 """The three instruments of lab.toml, opened by the names their drivers registered under the entry point `hil.drivers`.
 
-A driver is a function: smu(address, timeout_s), prober(address, timeout_s, pitch_um, home, overtravel_limit_um,
-separate_within_s), crossbar(address, baud, pulse_ids, timeout_s). Beside `open_x` the module of a crossbar driver holds
-`open_x_for_safety(address, baud, timeout_s)`, the way in while another program holds the controller, and
-`inspect_x(address, baud, timeout_s)`, which looks without touching even the session.
+A driver is a function: smu(address, timeout_s), and of dead_socket, trigger_in and trigger_out those that lab.toml gives;
+prober(address, timeout_s, pitch_um, home, overtravel_limit_um, separate_within_s); crossbar(address, baud, pulse_ids, timeout_s).
+Beside `open_x` the module of a crossbar driver holds `open_x_for_safety(address, baud, timeout_s)`, the way in while another program
+holds the controller, and `inspect_x(address, baud, timeout_s)`, which looks without touching even the session.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
 from typing import Any, Protocol, cast
 
 from drivers.protocols import CrossbarController, Prober, PulseIds, SourceMeter
@@ -20,6 +21,8 @@ from hil.model.lab import LabConfig
 from hil.station.errors import UnknownDriver
 
 GROUP = "hil.drivers"
+_SMU_WIRING = ("dead_socket", "trigger_in", "trigger_out")
+"""Keys of [smu] that a driver gets only when they were given: one that knows nothing of them works without."""
 _APERTURES = 3
 """Of a reading with autozero: signal, reference, zero."""
 _SLOWEST_LINE_HERTZ = 50.0
@@ -108,8 +111,11 @@ def load_drivers(lab: LabConfig) -> None:
 
 def open_smu(lab: LabConfig, timeout_s: float | None = None) -> SourceMeter:
     """timeout_s: instead of lab.toml's, for those in a hurry. Raises UnknownDriver, ConnectFailed."""
-    smu = _driver("smu", lab.smu.driver)(lab.smu.address, timeout_s=timeout_s or lab.smu.timeout_s)
-    return cast("SourceMeter", SmuWitness(smu))
+    section = lab.smu
+    opened = _driver("smu", section.driver)
+    given = {name: value for name in _SMU_WIRING if (value := getattr(section, name)) is not None}
+    _require_parameters(section.driver, opened, given)
+    return cast("SourceMeter", SmuWitness(opened(section.address, timeout_s=timeout_s or section.timeout_s, **given)))
 
 
 def open_prober(lab: LabConfig, timeout_s: float | None = None, separate_within_s: float | None = None) -> Prober:
@@ -140,6 +146,16 @@ def inspect_crossbar(lab: LabConfig) -> ControllerInspection:
     """Raises UnknownDriver, DriverError."""
     section = lab.crossbar
     return _beside(section.driver, "inspect_{1}")(section.address, baud=section.baud, timeout_s=section.timeout_s)
+
+
+def _require_parameters(driver: str, function: Callable[..., Any], names: Collection[str]) -> None:
+    """Raises UnknownDriver for a key of lab.toml that the driver does not know."""
+    known = signature(function).parameters.values()
+    if any(each.kind is Parameter.VAR_KEYWORD for each in known):
+        return
+    unknown = sorted(set(names) - {each.name for each in known})
+    if unknown:
+        raise UnknownDriver(f"[smu] driver {driver!r} knows no {', '.join(unknown)}; remove that from lab.toml or use a driver that does")
 
 
 def _driver(role: str, name: str) -> Callable[..., Any]:

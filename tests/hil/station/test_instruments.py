@@ -1,11 +1,13 @@
 """Drivers are found by the names they registered; an unknown one is answered with the known ones."""
 
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from drivers.errors import ConnectFailed
 from hil.model.lab import LabConfig
 from hil.station.errors import UnknownDriver
-from hil.station.instruments import inspect_crossbar, open_crossbar, open_crossbar_for_safety, open_prober, open_smu
+from hil.station.instruments import inspect_crossbar, load_drivers, open_crossbar, open_crossbar_for_safety, open_prober, open_smu
 from tests.support.scripted_server import closed_port, visa_address
 from tests.support.simulated_lab import CountedPulseIds
 
@@ -33,9 +35,8 @@ OPENERS = {
 
 @pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
 def test_an_unknown_driver_is_answered_with_the_known_ones(opener):
-    with pytest.raises(
-        UnknownDriver, match=r"driver 'hp4145' is not registered; known drivers: hil-link, keithley2450, keithley2600, sentio\. Correct lab\.toml"
-    ):
+    known = "hil-link, keithley2450, keithley2600, sentio"
+    with pytest.raises(UnknownDriver, match=rf"driver 'hp4145' is not registered; known drivers: {known}\. Correct lab\.toml"):
         opener(lab_of("hp4145"))
 
 
@@ -48,3 +49,53 @@ def test_an_address_where_nothing_listens_is_named(opener):
 def test_a_controller_driver_without_a_way_to_make_safe_is_refused_as_such():
     with pytest.raises(UnknownDriver, match=r"has no open_sentio_for_safety; use a driver that has"):
         open_crossbar_for_safety(lab_of("sentio"), 0.5)
+
+
+class Meter:
+    """What somebody's driver was opened with."""
+
+    def __init__(self, *words, **names):
+        self.words, self.names = words, names
+
+
+def of_before(address, timeout_s):
+    return Meter(address, timeout_s)
+
+
+def of_today(address, timeout_s, *, dead_socket=None, trigger_in=1, trigger_out=2):
+    return Meter(address, timeout_s, dead_socket=dead_socket, trigger_in=trigger_in, trigger_out=trigger_out)
+
+
+def of_any(address, **names):
+    return Meter(address, **names)
+
+
+@pytest.fixture
+def somebodys(monkeypatch):
+    """Opens the SMU of a lab whose driver is one of the functions above."""
+    points = [EntryPoint(name, f"{__name__}:{name}", "hil.drivers") for name in ("of_before", "of_today", "of_any")]
+    monkeypatch.setattr("hil.station.instruments.entry_points", lambda group: points)
+
+    def opened(driver, **keys):
+        lab = lab_of().model_dump(exclude_none=True)
+        return open_smu(LabConfig.model_validate({**lab, "smu": {"driver": driver, "address": "A", **keys}}))
+
+    return opened
+
+
+def test_a_driver_is_told_of_the_wiring_what_lab_toml_says_and_nothing_else(somebodys):
+    assert somebodys("of_before").words == ("A", 5.0)
+    assert somebodys("of_today").names == {"dead_socket": None, "trigger_in": 1, "trigger_out": 2}
+    assert somebodys("of_today", dead_socket="B", trigger_out=5).names == {"dead_socket": "B", "trigger_in": 1, "trigger_out": 5}
+    assert somebodys("of_any", dead_socket="B").names == {"timeout_s": 5.0, "dead_socket": "B"}
+
+
+def test_wiring_that_a_driver_knows_nothing_of_is_named_with_what_to_do(somebodys):
+    with pytest.raises(UnknownDriver, match=r"driver 'of_before' knows no dead_socket, trigger_in; remove that from lab\.toml"):
+        somebodys("of_before", trigger_in=3, dead_socket="B")
+
+
+def test_drivers_are_loaded_without_connecting_to_anything():
+    load_drivers(lab_of())
+    with pytest.raises(UnknownDriver):
+        load_drivers(lab_of("hp4145"))
