@@ -134,7 +134,7 @@ class Tsp:
         """The statements `after` which it is asked stand on the same line. Raises LinkError, ProtocolError."""
         tag = self._tags.next()
         with self._link.lock:
-            self._settle()
+            self.settle()
             answer = self._link.query(" ".join([*after, question(tag, expressions)]), timeout_s)
             return self._understood(answer, tag, len(expressions))
 
@@ -144,7 +144,7 @@ class Tsp:
         """As `ask`; the statements `then`, on the same line, print a block of `size` bytes behind the answer."""
         tag = self._tags.next()
         with self._link.lock:
-            self._settle()
+            self.settle()
             block = self._link.query_block(" ".join([*after, question(tag, expressions), *then]), size, timeout_s)
             return self._understood(block.head.rstrip("\r\n"), tag, len(expressions)), block.data
 
@@ -154,12 +154,17 @@ class Tsp:
         The question has a line of its own: an error ends the line it is in.
         """
         with self._link.lock:
-            self._settle()
-            for line in lines_of([*self.own_queue(), *statements]):
-                self._link.send(line)
+            self.say(statements)
             *answers, errors = self.ask([*asked, ERRORS[1]], after=[ERRORS[0]], timeout_s=timeout_s)
             self.refuse_errors(errors, purpose, statements)
             return answers
+
+    def say(self, statements: Sequence[str]) -> None:
+        """Statements that answer nothing; what went wrong is told to the next `group`."""
+        with self._link.lock:
+            self.settle()
+            for line in lines_of([*self.own_queue(), *statements]):
+                self._link.send(line)
 
     def own_queue(self) -> list[str]:
         """What to say first in the next group: what stands in the queue from before is nobody's fault there."""
@@ -192,7 +197,8 @@ class Tsp:
         """What came was no answer to what was asked: the link is to be settled before its next use."""
         self._link.distrust(why)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Raises LinkError when it cannot be. Costs nothing where nothing happened."""
         if not self._link.trusted:
             self._queue_is_ours = False
         self._link.settle(PROBE)

@@ -1,7 +1,8 @@
 """Channel A of a Keithley 2602B, 2634B, 2635B or 2636B as a SourceMeter, in TSP. Manual: 2600BS-901-01.
 
 Rule 1: connecting and identifying change nothing.
-Rule 2: `smua.source.output = 0` is the first thing sent when something must be made safe, and is believed only when read back.
+Rule 2: `smua.source.output = 0` is the first thing sent when something must be made safe, and is believed only when read back. Off
+wins over what was begun before it.
 Rule 3: no answer is believed that does not name its question and say everything twice; a line in doubt is settled before its next use.
 """
 
@@ -15,9 +16,11 @@ from drivers.links.visa_socket import VisaSocket
 from drivers.smu import keithley2600_messages as say
 from drivers.smu import keithley2600_triggers as trigger
 from drivers.smu.capabilities import KEITHLEY_2636B, SmuCapabilities
+from drivers.smu.energising import Energising
 from drivers.smu.keithley2600_scanning import Keithley2600Scan
 from drivers.smu.keithley2600_sweeping import Sweep, SweepJob
 from drivers.smu.keithley2600_triggers import Pulse
+from drivers.smu.operation import Operations
 from drivers.smu.output import OffWords, OutputSwitch
 from drivers.smu.planning import LONGEST_CYCLE_HERTZ
 from drivers.smu.setup import Setup, setup
@@ -25,6 +28,7 @@ from drivers.smu.values import Floats, ScanSettings, Settings, SmuProvenance, Sm
 from drivers.tsp import ERRORS, PRECISE, PROBE, Tsp, parse_flag, parse_number
 from drivers.values import Identity, WireCounts
 
+_DIGITAL_LINES = 14
 _RANGES_TRIED = 8
 """Readings that finding the range anew takes, at most."""
 
@@ -37,6 +41,11 @@ def open_keithley2600(
     trigger_in, trigger_out: digital lines from and to the controller. Raises ConnectFailed; with a dead_socket only when it is used:
     an instrument that turns a second client away can still be switched off.
     """
+
+    if trigger_in == trigger_out or not {trigger_in, trigger_out} <= set(range(1, _DIGITAL_LINES + 1)):
+        raise Refused(
+            f"SMU at {address}: trigger_in {trigger_in} and trigger_out {trigger_out} are not two of the lines 1 to {_DIGITAL_LINES}"
+        )
 
     def connect(within_s: float) -> VisaLink:
         return VisaLink(address, within_s, unit="TSP messages")
@@ -64,6 +73,8 @@ class Keithley2600:
         self._tsp = Tsp(link, self._name)
         words = OffWords((say.OUTPUT_OFF, say.ABORT, say.OUTPUT_OFF), self._is_on)
         self._switch = OutputSwitch(self._name, link, words, connect, cut_off)
+        self._energising = Energising(self._name)
+        self._operations = Operations(self._name, timeout_s, self._back_to_zero)
         self._model: SmuCapabilities | None = None
         self._setup: Setup | None = None
 
@@ -88,25 +99,31 @@ class Keithley2600:
         """Raises OverLimit for what the model that answers does not have, Refused for what it rejected. Nothing is clipped."""
         if self._model is None:
             self.identify()
-        wanted, self._setup = setup(settings, self.capabilities), None
+        wanted = setup(settings, self.capabilities)
         statements = say.configuration(wanted)
         patience_s = self._timeout_s + wanted.reading_s(LONGEST_CYCLE_HERTZ)
-        (output,) = self._tsp.group("configure", statements, [say.OUTPUT], timeout_s=patience_s)
-        if parse_flag(output, self._name):
-            raise OutputMayBeOn(f"{self._name}: the output reads on after {say.OUTPUT_OFF}; switch it off at the front panel")
-        self._setup = wanted
+        with self._operations.one():
+            self._setup = None
+            (output,) = self._tsp.group("configure", statements, [say.OUTPUT], timeout_s=patience_s)
+            if parse_flag(output, self._name):
+                raise OutputMayBeOn(f"{self._name}: the output reads on after {say.OUTPUT_OFF}; switch it off at the front panel")
+            self._setup = wanted
 
     def output_on(self) -> None:
-        """Raises Refused when the instrument does not switch on (interlock), or is not set any more as it was configured."""
+        """Raises Refused when the instrument does not switch on (interlock), is not set any more as it was configured, or is switched
+        off meanwhile."""
         setup = self._configured("switching the output on")
-        answers = self._tsp.ask(say.what_is_set(setup.source), after=[PRECISE])
-        say.check_what_is_set(answers, setup, self._name)
-        with self._off_unless_well():
-            (output,) = self._tsp.group("output on", [say.level(setup.source, 0.0), say.OUTPUT_ON], [say.OUTPUT])
+        begun = self._energising.begun()
+        with self._operations.one(), self._off_unless_well():
+            answers = self._tsp.ask(say.what_is_set(setup.source), after=[PRECISE])
+            say.check_what_is_set(answers, setup, self._name)
+            self._energising.say(begun, lambda: self._tsp.say([say.level(setup.source, 0.0), say.OUTPUT_ON]))
+            (output,) = self._tsp.group("output on", [], [say.OUTPUT])
             if not parse_flag(output, self._name):
                 raise Refused(f"{self._name}: the output stays off after {say.OUTPUT_ON}; check the interlock and the front panel")
 
     def output_off(self) -> None:
+        self._energising.off(lambda: self._link.send_regardless(say.OUTPUT_OFF))
         try:
             self._switch.off()
         finally:
@@ -119,14 +136,8 @@ class Keithley2600:
         """Raises OverLimit beyond what it was configured for, Refused when the output was off: the reading would be of nothing."""
         setup = self._configured("measuring")
         setup.check_level(level)
-        statements = [*self._tsp.own_queue(), *say.measurement(setup.source, level), ERRORS[0]]
-        try:
-            *answers, errors = self._tsp.ask([*say.READING, ERRORS[1]], after=statements, timeout_s=self._patience_s(setup))
-            self._tsp.refuse_errors(errors, "measurement", statements)
-        except BaseException:
-            self._link.send_regardless(say.level(setup.source, 0.0))
-            raise
-        reading, output_on = say.parse_measurement(answers, setup.source, self._name)
+        with self._operations.one():
+            reading, output_on = self._measured(setup, level)
         if not output_on:
             raise Refused(f"{self._name}: the output was off while reading at {level:g}; someone switched it off, the reading is discarded")
         return reading
@@ -148,18 +159,15 @@ class Keithley2600:
 
     @contextlib.contextmanager
     def scan(self, settings: ScanSettings) -> Generator[Keithley2600Scan]:
-        """When it cannot be begun or ended well, the output is switched off."""
+        """Whatever ends it otherwise than well switches the output off."""
         setup = self._configured("scanning")
         trigger.check_scan(settings, setup)
-        self._require_on("scanning")
-        with self._off_unless_well():
-            statements = trigger.scan(settings.volts, settings.readings, *self._lines)
-            (volts,) = self._tsp.group("scan", statements, ["smua.source.levelv"])
-            running = Keithley2600Scan(self._tsp, self._name, settings.volts, parse_number(volts, self._name))
-        try:
-            yield running
-        finally:
+        with self._operations.one():
+            self._require_on("scanning")
             with self._off_unless_well():
+                statements = trigger.scan(settings.volts, settings.readings, *self._lines)
+                (volts,) = self._tsp.group("scan", statements, ["smua.source.levelv"])
+                yield Keithley2600Scan(self._tsp, self._name, settings.volts, parse_number(volts, self._name))
                 self._tsp.group("end of a scan", trigger.ended(setup, self._lines[1]))
 
     def counts(self) -> WireCounts:
@@ -168,10 +176,29 @@ class Keithley2600:
     def close(self) -> None:
         self._link.close()
 
+    def _measured(self, setup: Setup, level: float) -> tuple[SmuReading, bool]:
+        """The reading and whether the output was on."""
+        statements = [*self._tsp.own_queue(), *say.measurement(setup.source, level), ERRORS[0]]
+        try:
+            *answers, errors = self._tsp.ask([*say.READING, ERRORS[1]], after=statements, timeout_s=self._patience_s(setup))
+            self._tsp.refuse_errors(errors, "measurement", statements)
+            return say.parse_measurement(answers, setup, level, self._name)
+        except BaseException:
+            self._link.send_regardless(say.level(setup.source, 0.0))
+            raise
+
     def _swept(self, job: SweepJob) -> SmuTrace:
-        self._require_on("sweeping")
-        with self._off_unless_well():
-            return Sweep(self._tsp, self._name, job).run()
+        with self._operations.one():
+            self._require_on("sweeping")
+            with self._off_unless_well():
+                return Sweep(self._tsp, self._name, job).run()
+
+    def _back_to_zero(self) -> None:
+        """After an operation that failed: nothing runs, the level is zero, and what it left in the error queue is nobody's fault."""
+        self._tsp.disown_queue()
+        if self._setup is not None:
+            line_out = self._lines[1] if self.capabilities.digital_lines else None
+            self._tsp.group("going back to zero", trigger.ended(self._setup, line_out))
 
     def _ask_identity(self) -> str:
         """It carries no tag, and a garbled serial number is one too: hence twice."""

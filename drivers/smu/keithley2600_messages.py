@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from drivers.errors import OverLimit, Refused
+from drivers.errors import OverLimit, ProtocolError, Refused
 from drivers.origin import origin_of
 from drivers.smu.capabilities import KEITHLEY_2602B, KEITHLEY_2634B, KEITHLEY_2635B, KEITHLEY_2636B, Source
 from drivers.smu.setup import Setup
@@ -28,8 +28,10 @@ MODELS = {each.model: each for each in (KEITHLEY_2602B, KEITHLEY_2634B, KEITHLEY
 BUFFERS = ("smua.nvbuffer1", "smua.nvbuffer2")
 """Of currents and of voltages."""
 PROVENANCE = ("localnode.revision", "smua.cal.date", "localnode.linefreq")
-READING = ("hil_i", "hil_v", "hil_s", "hil_o")
-"""Variables of a measurement: current, voltage, status, whether the output is on."""
+READING = ("hil_i", "hil_v", "hil_s", "hil_l", "hil_o")
+"""Variables of a measurement: current, voltage, status, level, whether the output is on."""
+LEVEL_ERROR = 1e-4
+"""How far a level may be off what was asked for, of its range: more than a step of the converter, far less than a wrong level."""
 
 _COMPLIANCE = 0x40
 """Bit of a buffer's status: the source was limited."""
@@ -126,22 +128,25 @@ def measurement(source: Source, value: float) -> list[str]:
         level(source, value),
         f"hil_i, hil_v = smua.measure.iv({currents}, {voltages})",
         f"hil_s = {currents}.statuses[1]",
+        f"hil_l = {currents}.sourcevalues[1]",
         level(source, 0.0),
         f"hil_o = {OUTPUT}",
     ]
 
 
-def parse_measurement(answers: Sequence[str], source: Source, name: str) -> tuple[SmuReading, bool]:
-    """answers: to `READING`. The reading and whether the output was on. What was measured is NaN where it overflowed.
+def parse_measurement(answers: Sequence[str], setup: Setup, value: float, name: str) -> tuple[SmuReading, bool]:
+    """answers: to `READING`, at the level `value`. The reading and whether the output was on.
 
-    Raises ProtocolError.
+    What was measured is NaN where it overflowed. Raises ProtocolError, for a reading at another level too.
     """
-    amps, volts = (parse_number(text, name) for text in answers[:2])
-    status, output_on = parse_count(answers[2], name), parse_flag(answers[3], name)
-    measured = amps if source == "volts" else volts
+    amps, volts, at_level = (parse_number(text, name) for text in (answers[0], answers[1], answers[3]))
+    status, output_on = parse_count(answers[2], name), parse_flag(answers[4], name)
+    if not abs(at_level - value) <= LEVEL_ERROR * setup.range_:
+        raise ProtocolError(f"{name}: the reading was taken at {at_level!r}, not at {value!r}; it is discarded")
+    measured = amps if setup.source == "volts" else volts
     overflowed = abs(measured) > _OVERFLOW
     if overflowed:
-        volts, amps = (volts, math.nan) if source == "volts" else (math.nan, amps)
+        volts, amps = (volts, math.nan) if setup.source == "volts" else (math.nan, amps)
     return SmuReading(volts, amps, overflowed or bool(status & _COMPLIANCE)), output_on
 
 

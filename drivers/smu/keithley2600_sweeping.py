@@ -21,8 +21,6 @@ from drivers.tsp import PRECISE, Tsp, parse_number
 
 _LONGEST_PAUSE_S = 0.02
 _SHORTEST_PAUSE_S = 1e-3
-_LEVEL_ERROR = 1e-4
-"""How far a level may be off what was asked for, of its range: more than a step of the converter, far less than a wrong level."""
 _AMPS, _VOLTS, _AT_S, _STATUS, _LEVEL = range(5)
 """Columns of `trigger.columns_of_sweep`."""
 
@@ -119,7 +117,7 @@ class Sweep:
         return say.limited(rows[:, _AMPS if self._setup.source == "volts" else _VOLTS], rows[:, _STATUS])
 
     def _check_levels(self, rows: Floats, levels: Floats, first: int) -> None:
-        off = np.abs(rows[:, _LEVEL] - levels) > _LEVEL_ERROR * self._setup.range_
+        off = np.abs(rows[:, _LEVEL] - levels) > say.LEVEL_ERROR * self._setup.range_
         if off.any():
             at = int(off.argmax())
             raise ProtocolError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from drivers.errors import DriverError, LinkError, LinkTimeout, OutputMayBeOn, OverLimit, ProtocolError, Refused, WrongInstrument
+from drivers.errors import Busy, DriverError, LinkError, LinkTimeout, OutputMayBeOn, OverLimit, ProtocolError, Refused, WrongInstrument
 from drivers.protocols import SourceMeter
 from drivers.smu.capabilities import KEITHLEY_2602B, KEITHLEY_2636B
 from drivers.smu.keithley2600 import Keithley2600, open_keithley2600
@@ -354,6 +354,69 @@ def test_an_instrument_that_vanished_may_still_be_on():
         server.__exit__()
         with pytest.raises(OutputMayBeOn):
             smu.output_off()
+
+
+def test_off_wins_over_an_on_that_was_begun_before_it():
+    device = Scripted2600()
+    offs: list[threading.Thread] = []
+
+    def script(line: str) -> Answer:
+        if "smua.source.func" in line and "print" in line:
+            offs.append(threading.Thread(target=smu.output_off))
+            offs[0].start()
+            offs[0].join(5)
+        return device(line)
+
+    with ScriptedServer(script) as server, opened(server) as smu:
+        smu.configure(SETTINGS)
+        with pytest.raises(Refused, match="switched off meanwhile"):
+            smu.output_on()
+        assert not device.output_on
+    assert "smua.source.output = 1" not in device.statements
+
+
+# --- one after the other
+def test_while_a_scan_runs_nothing_else_measures_and_off_still_gets_through():
+    device = Scripted2600()
+    with smu_on(device) as (smu, _), smu.scan(ScanSettings(10, 0.1)):
+        for action in (lambda: smu.measure(0.1), lambda: smu.sweep(np.array([0.1])), smu.output_on, lambda: smu.configure(SETTINGS)):
+            with pytest.raises(Busy, match="under way"):
+                action()
+        assert smu.output_is_on()
+        smu.output_off()
+        assert not device.output_on
+
+
+def test_the_level_that_a_failed_operation_left_goes_back_to_zero_before_the_next_one():
+    device = Scripted2600()
+    with smu_on(device, timeout_s=HURRY_S) as (smu, _):
+        with pytest.raises(ZeroDivisionError), smu.scan(ScanSettings(10, 0.1)):
+            1 / 0  # noqa: B018
+        assert not device.output_on
+        device.values["smua.source.levelv"] = "0.1"
+        smu.output_on()
+    switching_on = device.statements.index("smua.source.output = 1", device.statements.index("smua.trigger.initiate()"))
+    assert "smua.source.levelv = 0.0" in device.statements[:switching_on]
+    assert device.statements[:switching_on].count("smua.abort()") >= 3
+
+
+@pytest.mark.parametrize("lines", [(0, 1), (1, 1), (1, 15)])
+def test_trigger_lines_that_it_does_not_have_are_refused_at_once(lines: tuple[int, int]):
+    with pytest.raises(Refused, match="two of the lines 1 to 14"):
+        open_keithley2600("TCPIP0::127.0.0.1::1::SOCKET", trigger_in=lines[0], trigger_out=lines[1])
+
+
+def test_a_model_without_digital_lines_hears_nothing_of_them():
+    device = Scripted2600({"*IDN?": b"Keithley Instruments Inc., Model 2634B, 4098633, 3.4.0\n"})
+    with smu_on(device) as (smu, _):
+        with pytest.raises(OverLimit, match="no digital lines"), smu.scan(ScanSettings(10, 0.1)):
+            pass
+        device.values["smua.source.output"] = "0"
+        with pytest.raises(Refused):
+            smu.sweep(np.array([0.1]))
+        device.values["smua.source.output"] = "1"
+        smu.measure(0.1)
+    assert not any("digio" in each for each in device.statements)
 
 
 # --- sweeps that go wrong

@@ -136,7 +136,7 @@ def test_a_measurement_takes_level_reading_and_status_and_returns_to_zero_before
     assert " ".join(say.measurement("volts", 0.1)) == (
         "format.asciiprecision = 16 smua.nvbuffer1.clear() smua.nvbuffer2.clear() smua.source.levelv = 0.1 "
         "hil_i, hil_v = smua.measure.iv(smua.nvbuffer1, smua.nvbuffer2) hil_s = smua.nvbuffer1.statuses[1] "
-        "smua.source.levelv = 0.0 hil_o = smua.source.output"
+        "hil_l = smua.nvbuffer1.sourcevalues[1] smua.source.levelv = 0.0 hil_o = smua.source.output"
     )
 
 
@@ -144,24 +144,39 @@ def test_a_measurement_takes_level_reading_and_status_and_returns_to_zero_before
     ("status", "in_compliance"), [("0", False), ("6.400000000000000e+01", True), ("2.200000000000000e+01", False), ("84", True)]
 )
 def test_the_compliance_bit_of_the_status_says_whether_it_was_limited(status: str, in_compliance: bool):
-    reading, output_on = say.parse_measurement(["1e-05", "0.1", status, "1"], "volts", "smu")
+    reading, output_on = say.parse_measurement(["1e-05", "0.1", status, "0.1", "1"], of(VOLTS), 0.1, "smu")
     assert reading == SmuReading(0.1, 1e-5, in_compliance)
     assert output_on
 
 
 def test_a_reading_beyond_its_range_is_nan_and_not_to_be_trusted():
-    reading, _ = say.parse_measurement(["9.910000e+37", "0.1", "0", "1"], "volts", "smu")
+    reading, _ = say.parse_measurement(["9.910000e+37", "0.1", "0", "0.1", "1"], of(VOLTS), 0.1, "smu")
     assert (reading.volts, reading.in_compliance) == (0.1, True)
     assert math.isnan(reading.amps)
-    reading, _ = say.parse_measurement(["1e-06", "-9.91e+37", "0", "0"], "amps", "smu")
+    amps = of(CurrentSourceSettings(limit_volts=1.0, range_amps=1e-6))
+    reading, _ = say.parse_measurement(["1e-06", "-9.91e+37", "0", "1e-06", "0"], amps, 1e-6, "smu")
     assert (reading.amps, reading.in_compliance) == (1e-6, True)
     assert math.isnan(reading.volts)
 
 
-@pytest.mark.parametrize("answers", [["nil", "0.1", "0", "1"], ["1", "1", "0.5", "1"], ["1", "1", "0", "2"], ["nan", "1", "0", "1"]])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["nil", "1", "0", "1", "1"],
+        ["1", "1", "0.5", "1", "1"],
+        ["1", "1", "0", "1", "2"],
+        ["nan", "1", "0", "1", "1"],
+        ["1", "1", "0", "nil", "1"],
+    ],
+)
 def test_a_measurement_that_says_no_numbers_is_refused(answers: list[str]):
     with pytest.raises(ProtocolError, match="smu"):
-        say.parse_measurement(answers, "volts", "smu")
+        say.parse_measurement(answers, of(VOLTS), 1.0, "smu")
+
+
+def test_a_reading_at_another_level_is_refused():
+    with pytest.raises(ProtocolError, match=r"taken at 0\.5, not at 0\.1"):
+        say.parse_measurement(["1e-05", "0.1", "0", "0.5", "1"], of(VOLTS), 0.1, "smu")
 
 
 # --- who it is

@@ -51,6 +51,7 @@ class Scripted2600:
         self.values: dict[str, Value] = {
             "smua.source.output": "0",
             "smua.nvbuffer1.statuses[1]": "0",
+            "smua.nvbuffer1.sourcevalues[1]": lambda: self.values["smua.source.levelv"],
             "smua.nvbuffer1.n": lambda: str(len(self.stored)),
             "smua.nvbuffer2.n": lambda: str(len(self.stored)),
             "smua.nvbuffer1.basetimestamp": "1700000000.25",
