@@ -5,7 +5,7 @@ most that can happen, a scan that waits for an edge included. Rule 3: what is be
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -68,13 +68,12 @@ class BeyondJunction(OverLimit):
 
 @dataclass(frozen=True)
 class Pace:
-    """What decides how long a reading takes. settle_s: from a new level, or a new junction, to the reading.
-
-    line_hertz: of the mains. fixed_range: the range is not searched for.
+    """What decides how long a reading takes. settle_s: from a new level, or a new junction, to the reading; None: the instrument's own
+    choice. line_hertz: of the mains. fixed_range: the range is not searched for.
     """
 
     nplc: float
-    settle_s: float = 0.0
+    settle_s: float | None = 0.0
     autozero: bool = True
     fixed_range: bool = True
     line_hertz: float = LONGEST_CYCLE_HERTZ
@@ -111,8 +110,9 @@ def plan_readings(
     model.check_nplc(pace.nplc)
     if triggered and model.digital_lines and readings <= model.buffer_readings:
         return _within(limits, volts, _scan(model, readings, volts * limit_amps, pace, limits.dwell_s))
-    dwell_s = pace.settle_s + _reading_s(model, pace)
-    return _within(limits, volts, _per_point(readings, abs(volts) * limit_amps * dwell_s, dwell_s, readings * _CONNECT_S))
+    dwell_s, expected_s = _reading_s(model, limit_amps, pace), _reading_s(model, limit_amps, replace(pace, fixed_range=True))
+    course = Course(Method.PER_POINT, readings * (_CONNECT_S + _COMMAND_S + expected_s), dwell_s, abs(volts) * limit_amps * dwell_s)
+    return _within(limits, volts, course)
 
 
 def plan_sweep(model: SmuCapabilities, levels: Floats, limit_amps: float, pace: Pace, limits: JunctionLimits, *, sweeps: bool) -> Course:
@@ -121,14 +121,16 @@ def plan_sweep(model: SmuCapabilities, levels: Floats, limit_amps: float, pace: 
     Raises OverLimit for what the model does not have, BeyondJunction.
     """
     model.check_nplc(pace.nplc)
-    model.check_settle(pace.settle_s)
-    point_s = pace.settle_s + _reading_s(model, pace)
+    if pace.settle_s is not None:
+        model.check_settle(pace.settle_s)
+    point_s = _reading_s(model, limit_amps, pace)
     dwell_s = point_s * np.count_nonzero(levels)
     energy_joules = float(np.abs(levels).sum()) * limit_amps * point_s
     worst = float(np.abs(levels).max(initial=0.0))
     if not sweeps:
         # Back to zero after each reading: only one point stands at a time.
-        return _within(limits, worst, _per_point(len(levels), energy_joules, point_s, _CONNECT_S))
+        by_command_s = _CONNECT_S + len(levels) * (_COMMAND_S + point_s)
+        return _within(limits, worst, Course(Method.PER_POINT, by_command_s, point_s, energy_joules))
     method = Method.LINEAR if evenly_spaced(levels) and 2 <= len(levels) <= model.sweep_points else Method.LIST
     commands = 1 if method is Method.LINEAR else -(-len(levels) // model.list_per_message)
     parts = 1 if method is Method.LINEAR else -(-len(levels) // model.list_points)
@@ -146,20 +148,20 @@ def evenly_spaced(levels: Floats) -> bool:
 
 
 def _scan(model: SmuCapabilities, readings: int, watts: float, pace: Pace, longest_s: float) -> Course:
-    step_s = pace.settle_s + model.reading_s(pace.nplc, pace.autozero, pace.line_hertz, triggered=True)
+    settle_s = pace.settle_s or 0.0
+    step_s = settle_s + model.reading_s(pace.nplc, pace.autozero, pace.line_hertz, triggered=True)
     wanted_s = max(_SHORTEST_WAIT_S, _WAITED_STEPS * step_s)
     # A junction stands under bias as long as its edge is waited for; a short limit shortens the wait, down to what a step needs.
-    wait_s = max(min(wanted_s, longest_s - pace.settle_s), _LEAST_WAITED_STEPS * step_s)
-    dwell_s = pace.settle_s + wait_s
+    wait_s = max(min(wanted_s, longest_s - settle_s), _LEAST_WAITED_STEPS * step_s)
+    dwell_s = settle_s + wait_s
     return Course(Method.SCAN, readings * step_s + 4 * _COMMAND_S, dwell_s, abs(watts) * dwell_s, wait_s)
 
 
-def _per_point(points: int, energy_joules: float, dwell_s: float, connecting_s: float) -> Course:
-    return Course(Method.PER_POINT, connecting_s + points * (_COMMAND_S + dwell_s), dwell_s, energy_joules)
-
-
-def _reading_s(model: SmuCapabilities, pace: Pace) -> float:
-    return (1 if pace.fixed_range else _RANGES_TRIED) * model.reading_s(pace.nplc, pace.autozero, pace.line_hertz)
+def _reading_s(model: SmuCapabilities, limit_amps: float, pace: Pace) -> float:
+    """From the level to its reading's end. Its own delay grows as the range falls, and a search may end in the lowest."""
+    own_s = model.settles_s(limit_amps) if pace.fixed_range else max((delay_s for _, delay_s in model.own_settle_s), default=0.0)
+    tries = 1 if pace.fixed_range else _RANGES_TRIED
+    return (own_s if pace.settle_s is None else pace.settle_s) + tries * model.reading_s(pace.nplc, pace.autozero, pace.line_hertz)
 
 
 def _within(limits: JunctionLimits, volts: float, course: Course) -> Course:

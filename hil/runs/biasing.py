@@ -44,7 +44,7 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
             pace = Pace(plan.nplc, plan.settle_s, line_hertz=hertz)
             return plan_sweep(model, np.array(plan.levels_volts), plan.compliance_amps, pace, limits, sweeps=True)
         triggered = lab.smu.trigger_lines and not isinstance(plan, SwitchingPlan)
-        pace = Pace(nplc, autozero=not triggered, fixed_range=triggered, line_hertz=hertz)
+        pace = Pace(nplc, 0.0 if triggered else None, autozero=not triggered, fixed_range=triggered, line_hertz=hertz)
         junctions = len(plan.junctions) if isinstance(plan, SwitchingPlan) else lab.chip.rows * lab.chip.columns
         return plan_readings(model, junctions, getattr(plan, "read_volts", 0.0), lab.limits.current_amps, pace, limits, triggered=triggered)
     except BeyondJunction as error:

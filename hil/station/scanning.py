@@ -84,10 +84,11 @@ def scan(
     MEASURED_SIEMENS draws is limited. Raises ScanRefused, EmergencyStopped, OverLimit, LinkError; all is off and isolated then too.
     """
     smu, limits = instruments.smu, lab.limits
-    limit_amps = min(limits.current_amps, abs(how.read_volts) * MEASURED_SIEMENS)
+    model = model_of(smu)
+    limit_amps = max(min(limits.current_amps, abs(how.read_volts) * MEASURED_SIEMENS), model.amps.limit[0])
     pace = Pace(how.nplc, settle_s, autozero=False, line_hertz=line_hertz(smu))
     readings = len(step_order(count))
-    course = plan_readings(model_of(smu), readings, how.read_volts, limit_amps, pace, junction_limits(limits), triggered=True)
+    course = plan_readings(model, readings, how.read_volts, limit_amps, pace, junction_limits(limits), triggered=True)
     settings = SourceSettings(
         limit_amps,
         range_volts=abs(how.read_volts),

@@ -111,7 +111,7 @@ def read_by_command(
     Raises OverLimit for more than a junction may be given, PathOpened, DriverError.
     """
     smu, limit_amps = instruments.smu, limits.current_amps
-    pace = Pace(how.nplc, fixed_range=False, line_hertz=line_hertz(smu))
+    pace = Pace(how.nplc, None, fixed_range=False, line_hertz=line_hertz(smu))
     plan_readings(model_of(smu), len(junctions), how.read_volts, limit_amps, pace, junction_limits(limits), triggered=False)
     amps = np.full(len(junctions), np.nan)
     volts, limited = np.full_like(amps, np.nan), np.zeros(len(junctions), np.bool_)
