@@ -222,8 +222,9 @@ def _stimuli() -> list[str]:
 
 def _timer(index: int, delay_s: float, count: int, stimulus: str, *, passthrough: bool = False) -> list[str]:
     timer = f"trigger.timer[{index}]"
+    # Reset, because one that a sweep left behind still runs
     return [
-        f"{timer}.clear()",
+        f"{timer}.reset()",
         f"{timer}.delay = {number(round(delay_s, 7))}",
         f"{timer}.count = {count}",
         f"{timer}.passthrough = {'true' if passthrough else 'false'}",
