@@ -75,6 +75,11 @@ class SimulatedLab:
     def with_limits(self, **limits: float) -> LabConfig:
         return self.lab.model_copy(update={"limits": self.lab.limits.model_copy(update=limits)})
 
+    @property
+    def without_trigger_lines(self) -> LabConfig:
+        """The same lab, whose SMU is not wired to the controller's trigger lines."""
+        return self.lab.model_copy(update={"smu": self.lab.smu.model_copy(update={"trigger_lines": False})})
+
     def without(self, instrument: str) -> LabConfig:
         """The same lab, but nothing listens where one instrument should be."""
         section = getattr(self.lab, instrument)

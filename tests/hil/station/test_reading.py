@@ -1,4 +1,4 @@
-"""A reading through the SMU counts only if the controller still held the path when it was over."""
+"""A reading through the SMU by command counts only if the controller still held the path when it was over."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -49,7 +49,8 @@ def read_disturbed(lab: SimulatedLab, place: int, happens: Callable[[], None]) -
         closing(open_crossbar(lab.lab, CountedPulseIds())) as crossbar,
         closing(open_prober(lab.lab)) as prober,
     ):
-        return through_the_smu(Instruments(Disturbed(smu, place, happens), crossbar, prober), lab.lab, 0, SmuRead(READ_VOLTS), lambda: None)
+        instruments = Instruments(Disturbed(smu, place, happens), crossbar, prober)
+        return through_the_smu(instruments, lab.without_trigger_lines, 0, SmuRead(READ_VOLTS), lambda: None)
 
 
 @pytest.mark.parametrize("place", [1, 7, JUNCTIONS])

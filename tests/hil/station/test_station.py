@@ -229,7 +229,7 @@ class SomebodyElse:
 
 
 @pytest.mark.parametrize("raise_again", [False, True], ids=["stays up", "touches again"])
-def test_an_smu_scan_whose_contact_was_lost_midway_never_leaves_the_station(sim: SimulatedLab, raise_again: bool):
+def test_smu_readings_whose_contact_was_lost_midway_never_leave_the_station(sim: SimulatedLab, raise_again: bool):
     readings: list[bool] = []
 
     def lift_at_the_seventh_junction() -> None:
@@ -238,6 +238,7 @@ def test_an_smu_scan_whose_contact_was_lost_midway_never_leaves_the_station(sim:
             SomebodyElse(sim).lift(raise_again)
 
     with in_contact(sim, lift_at_the_seventh_junction) as station:
+        station.lab = sim.without_trigger_lines
         with pytest.raises(NotInContact, match=r"somebody moved it\. Touch down again; what was just measured is discarded"):
             station.read_kernel(0, 0.1, 1, "smu")
         assert not sim.smu.output
@@ -283,8 +284,9 @@ def test_proving_the_contact_costs_two_questions_a_kernel(sim: SimulatedLab, pat
         assert station.wires()["prober"]["sent"] - before == 4
 
 
-def test_no_junction_is_switched_under_bias(sim: SimulatedLab):
+def test_by_command_no_junction_is_switched_under_bias(sim: SimulatedLab):
     with in_contact(sim) as station:
+        station.lab = sim.without_trigger_lines
         sim.world.events.clear()
         station.read_kernel(0, 0.3, 1, "smu")
         assert sim.world.events.count("junction") == 20
@@ -294,6 +296,7 @@ def test_no_junction_is_switched_under_bias(sim: SimulatedLab):
 @pytest.mark.parametrize("path", ["board", "smu"])
 def test_a_current_without_a_voltage_is_flagged_and_never_infinite(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, path: str):
     with in_contact(sim, smallest_read_volts=1e-9) as station:
+        station.lab = station.lab.model_copy(update={"smu": sim.without_trigger_lines.smu})
         channel = sim.smu.instrument.channel
         measured = channel.finish
         monkeypatch.setattr(channel, "finish", lambda end_ns: measured(end_ns)._replace(volts=0.0))
@@ -345,6 +348,7 @@ def test_a_stop_in_the_middle_of_a_kernel_leaves_everything_safe(sim: SimulatedL
             raise Stop
 
     with pytest.raises(Stop), in_contact(sim, stop_in_the_middle) as station:
+        station.lab = sim.without_trigger_lines
         station.read_kernel(0, 0.1, 1, "smu")
     assert sim.safe
     assert sim.world.damage == []
@@ -468,6 +472,7 @@ def test_the_snapshot_shows_an_instrument_that_is_gone(sim: SimulatedLab):
 
 def test_the_wires_count_what_went_over_them(sim: SimulatedLab):
     with in_contact(sim) as station:
+        station.lab = sim.without_trigger_lines
         before = station.wires()
         station.read_kernel(0, 0.1, 1, "smu")
         after = station.wires()
