@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simulator.instruments.keithley2450.core import Core
 
 FIRMWARE = "1.7.12b"
+CALIBRATED = "2026,1,5"
+"""Year, month and day; calibration manual 2461-905-01, section 5."""
 _KINDS = {"ALL": ALL_KINDS, "ERR": Kind.ERROR, "WARN": Kind.WARNING, "INF": Kind.INFORMATION}
 _LAST_EVENT = 32_767
 
@@ -194,6 +196,8 @@ def system_commands() -> Iterator[Command]:
     yield Command("SYSTem:TIME", nothing, _time, takes=6)
     yield Command("SYSTem:BEEPer[:IMMediate]", nothing, takes=2)
     yield Command("SYSTem:PASSword:NEW", nothing)
+    yield Command("CALibration:(VERify|ADJust):DATE", None, says(lambda _: CALIBRATED))
+    yield Command("CALibration:ADJust:COUNt", None, says(lambda _: "1"))
     yield Command("SYSTem:COMMunication:LAN:CONFigure", nothing, says(lambda _: "AUTO"), takes=4)
     yield Command("SYSTem:COMMunication:LAN:MACaddress", None, says(lambda _: "00:00:00:00:00:00"))
     for quiet in ("DISPlay:CLEar", "DISPlay:SCReen", "DISPlay:LIGHt:STATe", "DISPlay:USER<2>:TEXT[:DATA]"):

@@ -3,7 +3,7 @@
 Rule 1: a step happens at its nominal time, however late the computer is.
 Rule 2: a measure block is over when its aperture is; what the reading needs afterwards overlaps with the blocks that follow, and the
 next aperture waits for it. So the readings of a scan come at the instrument's rate, and switching hides behind them.
-Rule 3: the instrument looks at its own state every 100 ms, so that TRIGger:STATe? may be that late.
+Rule 3: the instrument looks at its own state every 100 ms, so that TRIGger:STATe? tells its end that late.
 Source: 2450 reference manual 2450-901-01, section 3, trigger model; section 6, INITiate, ABORt, TRIGger:STATe?.
 """
 
@@ -210,7 +210,7 @@ class TriggerModel:
         look_ns = 0 if self.core.time.wall_takes_none() else _LOOK_NS
         if self.running:
             return "WAITING" if self._waits and now_ns - self._waits_from_ns >= look_ns else "RUNNING"
-        if look_ns and self._started_ns < self._ended_ns:
+        if look_ns and self._ended == "IDLE" and self._started_ns < self._ended_ns:
             looked_ns = self._started_ns + -(-(self._ended_ns - self._started_ns) // look_ns) * look_ns
             if now_ns < looked_ns:
                 return "RUNNING"
