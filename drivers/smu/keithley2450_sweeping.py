@@ -61,7 +61,7 @@ class Sweep:
         """The buffer is there, and stays. On return the output is on, at zero."""
         points: list[Readings] = []
         for part in self._job.parts:
-            points.append(self._points_of(part, self._run_part(part)))
+            points.append(self._run_part(part))
             if self._limited:
                 break
         found = joined(points)
@@ -76,8 +76,10 @@ class Sweep:
         self._energise(trigger.INITIATE)
         found = self._read_while_it_runs(part)
         self._scpi.group("end of a sweep", say.back_to_zero(self._job.setup.source))
+        points = self._points_of(part, found)
+        # Not before: whoever stopped it wants it off.
         self._switch_on()
-        return found
+        return points
 
     def _read_while_it_runs(self, part: Part) -> Readings:
         readings, found = ReadOut(self._scpi, self._name), [joined([])]

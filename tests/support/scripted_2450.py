@@ -21,6 +21,7 @@ _UNIT = re.compile(r'(?:[^;"]|"[^"]*")+')
 class Scripted2450:
     """answers: what is said instead to one question, as often as it is asked. whole: an Answer instead of that to a whole line that
     contains a text. per_look: readings that come between two questions for their number. values: settings by header.
+    runs: sweeps begun, each 2.25 s after the one before by the instrument's own clock.
     """
 
     def __init__(self, answers: dict[str, str] | None = None, whole: dict[str, Answer] | None = None, per_look: int = 10**9) -> None:
@@ -33,7 +34,7 @@ class Scripted2450:
         self.list: list[float] = []
         self.sweep: Callable[[], list[float]] | None = None
         self.stops_at_limit = False
-        self.shown = 0
+        self.runs = 0
         self.said: list[str] = []
 
     def __call__(self, line: str) -> Answer:
@@ -106,6 +107,7 @@ class Scripted2450:
         self.sweep = lambda: self.list
 
     def _initiate(self, _: str) -> None:
+        self.runs += 1
         levels = self.sweep() if self.sweep is not None else []
         self.output_on = True
         self.coming = [self._point(level, 0.001 * index) for index, level in enumerate(levels)]
@@ -122,6 +124,9 @@ class Scripted2450:
             self.errors.append('1115,"Parameter error: TRACe:MAKE cannot take an existing reading buffer name;1;x"')
         self.buffers[name] = []
 
+    def _delete(self, name: str) -> None:
+        self.buffers.pop(name, None)
+
     def _count(self, name: str) -> str:
         taken, self.coming = self.coming[: self.per_look], self.coming[self.per_look :]
         self.buffers[name] += taken
@@ -133,7 +138,7 @@ class Scripted2450:
         if elements == ["SOURSTAT"]:
             return ",".join(str(row[3]) for row in rows)
         if elements == ["SEC", "FRAC"]:
-            return "1700000000,0.250000"
+            return f"{1_700_000_000 + 2 * self.runs},{0.25 * self.runs:.6f}"
         return b"#0" + b"".join(struct.pack("<3d", *row[:3]) for row in rows)
 
     _HANDLERS: ClassVar[dict[str, Callable[["Scripted2450", str], str | bytes | None]]] = {
@@ -149,12 +154,13 @@ class Scripted2450:
         "SOUR:LIST:VOLT": _set_list,
         "SOUR:LIST:VOLT:APP": _append,
         "SOUR:SWE:VOLT:LIN": _linear,
+        "SOUR:SWE:CURR:LIN": _linear,
         "SOUR:SWE:VOLT:LIST": _listed,
         "INIT": _initiate,
         "ABOR": lambda self, _: self.coming.clear(),
         "TRIG:STAT?": lambda self, _: "RUNNING;RUNNING;3" if self.coming else "IDLE;IDLE;9",
         "TRAC:MAKE": _make,
-        "TRAC:DEL": lambda self, name: self.buffers.pop(name, None) and None,
+        "TRAC:DEL": _delete,
         "TRAC:CLE": lambda self, name: self.buffers[name].clear(),
         "TRAC:ACT?": _count,
         "TRAC:DATA?": _data,
