@@ -87,14 +87,14 @@ class Native:
     def __init__(self, luatype: str = "native", of: object = None, item: Callable[[float], Value] | None = None) -> None:
         self.luatype, self.of, self.item = luatype, of, item
         self.called: Value = None
-        self.getters: dict[str, Callable[[], Value]] = {}
-        self.setters: dict[str, Callable[[Value], None]] = {}
+        self.getters: dict[str | float, Callable[[], Value]] = {}
+        self.setters: dict[str | float, Callable[[Value], None]] = {}
         self.objects: dict[Value, Value] = {}
 
     def __str__(self) -> str:
         return f"table: 0x{id(self) & 0xFFFF_FFFF:08x}"
 
-    def attribute(self, name: str, get: Callable[[], Value], set_: Callable[[Value], None] | None = None) -> None:
+    def attribute(self, name: str | float, get: Callable[[], Value], set_: Callable[[Value], None] | None = None) -> None:
         self.getters[name] = get
         if set_ is not None:
             self.setters[name] = set_
