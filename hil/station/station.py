@@ -19,7 +19,7 @@ from firmware_protocol.codes import Capability, Opcode
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
-from hil.station.errors import NotInContact, NotMadeSafe
+from hil.station.errors import NotInContact, NotMadeSafe, ScanRefused
 from hil.station.instruments import Instruments, PulseWitness, open_crossbar, open_prober, open_smu
 from hil.station.reading import BoardWriting, Conductance, KernelWritten
 from hil.station.smu_path import Junction, SmuRead
@@ -239,8 +239,15 @@ class Station:
         self._proving = True
         try:
             yield
+        except ScanRefused:
+            # Needles that left the pads make a scan disagree with itself: then that is what has to be told.
+            self._require_unmoved(touched)
+            raise
         finally:
             self._proving = False
+        self._require_unmoved(touched)
+
+    def _require_unmoved(self, touched: _Touched) -> None:
         if not self._instruments.prober.placement().unmoved_since(touched.placement, _Z_TOLERANCE_UM):
             self._touched = None
             raise self._moved(touched)
