@@ -223,7 +223,7 @@ def note_outcome(store: Store, outcome: dict[str, str]) -> None:
 def latch_output(store: Store, outcome: dict[str, str]) -> None:
     """Latch the warning that an output may be on, or lift it: by a verified off and nothing else of ours."""
     warning = None if outcome["smu"] == SAFE else f"{MAY_BE_ON}: {outcome['smu']}"
-    if warning == store.station().may_be_on:
+    if (warning is None) == (store.station().may_be_on is None):
         return
     if warning is not None:
         _log.error("%s", warning.replace(MAY_BE_ON, MAY_BE_ON.upper()))

@@ -10,6 +10,8 @@ LEFT = "left"
 WORKER, WATCHDOG = "worker", "watchdog"
 INSTRUMENTS = ("smu", "crossbar", "prober")
 SAFE = "safe"
+SEPARATING = "separating"
+"""Said of the prober until the chuck is down."""
 
 
 def tell_left(store: Store, by: str, outcome: Mapping[str, str]) -> None:
@@ -31,6 +33,17 @@ def last_outcome(store: Store, after: int) -> dict[str, str] | None:
             known = {name: SAFE if kept.get(name) == SAFE else text for name, text in outcome.items()}
             worker_has_ended |= told["by"] == WORKER
     return known
+
+
+def same(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> bool:
+    """Whether two outcomes say the same of every instrument; how a failure is worded, its times and ports, is no news."""
+    return _verdicts(one) == _verdicts(other)
+
+
+def _verdicts(outcome: Mapping[str, str] | None) -> dict[str, str] | None:
+    if outcome is None:
+        return None
+    return {name: text if text in (SAFE, SEPARATING) else "failed" for name, text in outcome.items()}
 
 
 def unsafe(outcome: Mapping[str, str] | None) -> str | None:

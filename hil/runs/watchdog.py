@@ -17,7 +17,7 @@ from pathlib import Path
 from drivers.errors import DriverError
 from hil.model.lab import LabConfig, LabConfigError, load_lab
 from hil.runs.bench import latch_output, note_outcome
-from hil.runs.leaving import WATCHDOG, last_outcome, tell_left, unsafe
+from hil.runs.leaving import WATCHDOG, last_outcome, same, tell_left, unsafe
 from hil.runs.stops import Stops, heard
 from hil.runs.vigil import DIED, Vigil
 from hil.runs.worker import parser_of
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 POLL_S = 0.02
 RETRY_S = 2.0
+AGAIN = "what could not be verified safe was tried again"
 GRACE_S = 1.0
 """What the worker gets to leave the station by itself: the promise is 2 s, of which making safe takes the other one."""
 
@@ -48,6 +49,7 @@ class Watchdog:
         self._resets = self._record.resets
         self._retry_at = 0.0
         self._untold: list[tuple[str, dict[str, str]]] = []
+        self._doubt: dict[str, str] | None = None
         self._since = store.last_event()
         self._told_at: float | None = None
         self._helped = self._done = False
@@ -115,13 +117,13 @@ class Watchdog:
 
         def tell(told: dict[str, str]) -> None:
             # An unreachable instrument is tried again; the same answer is not told again.
-            if told != outcome:
+            if not same(told, outcome):
                 self._store.record_estop_outcome(told, at)
                 latch_output(self._store, told)
 
         found = self._stop(True, tell, early=outcome is None)
         self._retry_at = self._monotonic() + RETRY_S
-        if found != outcome:
+        if not same(found, outcome):
             _log.warning("emergency stop by %s: %s", record.estop["by"], found)
             note_outcome(self._store, found)
 
@@ -140,7 +142,20 @@ class Watchdog:
             # Once told to go, a worker that lives gets GRACE_S and then help.
             if why is not None and (why == DIED or self._told_at is None):
                 _log.error("%s; making the station safe", why)
-                self._untold.append((why, stop_everything(self._lab, latch=False)))
+                self._doubt = None
+                self._stand_in(why)
+            elif self._vigil.guarding:
+                self._doubt = None
+            elif self._doubt is not None and self._told_at is None and self._monotonic() >= self._retry_at:
+                self._stand_in(AGAIN)
+
+    def _stand_in(self, why: str) -> None:
+        outcome = stop_everything(self._lab, latch=False)
+        self._retry_at = self._monotonic() + RETRY_S
+        # The same answer is not told again.
+        if not same(outcome, self._doubt):
+            self._untold.append((why, outcome))
+        self._doubt = None if unsafe(outcome) is None else outcome
 
     def _tell(self) -> None:
         """After the deed: a worker frozen in the middle of a write keeps everybody else from writing."""

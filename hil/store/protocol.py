@@ -187,8 +187,8 @@ class Store(Protocol):
     def clear_estop(self, by: str) -> StationRecord: ...
     def release_queue(self, by: str) -> StationRecord: ...
     def latch_may_be_on(self, text: str | None, by: str | None = None) -> None:
-        """text: what may be on, a colon, and why; None when an off was verified, or when somebody (`by`) has looked. While latched
-        it stands in the error of every run that ends or pauses."""
+        """text: what may be on, a colon, and why, of which the first one is kept; None when an off was verified, or when somebody (`by`)
+        has looked. While latched it stands in the error of every run that ends or pauses."""
         ...
 
     def note(self, kind: str, text: str, data: Mapping[str, Any] | None = None) -> EventRecord:

