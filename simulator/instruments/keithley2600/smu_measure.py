@@ -100,6 +100,7 @@ class Measuring:
         self._stacks: dict[Quantity, list[float]] = {}
         self._limited = self._overflowed = False
         self.ended_ns = 0
+        self._used = Meter()
         name = "ab"[number_]
         self._own: Register = status[f"measurement.instrument.smu{name}"]
         self._limits = status["measurement.voltage_limit"], status["measurement.current_limit"]
@@ -148,7 +149,11 @@ class Measuring:
     def changed(self) -> None:
         """A setting changed: filters begin anew, a fixed range is taken at once."""
         self._stacks.clear()
-        self.channel.measure_by(self._meter(), self._cursor.now_ns)
+        self._use(self._meter(), self._cursor.now_ns)
+
+    def _use(self, meter: Meter, now_ns: int) -> None:
+        self._used = meter
+        self.channel.measure_by(meter, now_ns)
 
     def range_of(self, letter: str) -> float:
         """Full scale that is measured with now."""
@@ -220,7 +225,6 @@ class Measuring:
     # --- readings
     def readings(self, plan: Plan, count: int, start_ns: int) -> Generator[int, int, None]:
         """Each yield is the end of an aperture; going on finishes the reading there and stores it. `ended_ns`: when the last one ended."""
-        self.channel.measure_by(plan.meter, start_ns)
         first_ns = start_ns + plan.delay_ns
         for index in range(count):
             end_ns = self.begin(plan, first_ns if not index else max(self.channel.free_ns, first_ns + index * plan.interval_ns))
@@ -230,6 +234,8 @@ class Measuring:
 
     def begin(self, plan: Plan, start_ns: int) -> int:
         """Start a reading; returns when its aperture is over."""
+        if self._used is not plan.meter:
+            self._use(plan.meter, start_ns)
         start_ns = max(start_ns, self.channel.free_ns)
         referred_ns = self._references.get(self.settings["measure.nplc"])
         expired = referred_ns is not None and start_ns - referred_ns > _REFERENCE_NS
