@@ -33,6 +33,8 @@ _WAITED_STEPS = 5
 _LEAST_WAITED_STEPS = 2
 _RANGES_TRIED = 4
 """Readings that finding the range anew takes, at most."""
+_BOTH_QUANTITIES = 2
+"""Outside a scan the source is measured beside the other quantity, which may take as long again."""
 _EVEN = 1e-9
 """Levels are evenly spaced when none is off by more than this share of the span."""
 
@@ -160,8 +162,8 @@ def _scan(model: SmuCapabilities, readings: int, watts: float, pace: Pace, longe
 def _reading_s(model: SmuCapabilities, limit_amps: float, pace: Pace) -> float:
     """From the level to its reading's end. Its own delay grows as the range falls, and a search may end in the lowest."""
     own_s = model.settles_s(limit_amps) if pace.fixed_range else max((delay_s for _, delay_s in model.own_settle_s), default=0.0)
-    tries = 1 if pace.fixed_range else _RANGES_TRIED
-    return (own_s if pace.settle_s is None else pace.settle_s) + tries * model.reading_s(pace.nplc, pace.autozero, pace.line_hertz)
+    readings = _BOTH_QUANTITIES * (1 if pace.fixed_range else _RANGES_TRIED)
+    return (own_s if pace.settle_s is None else pace.settle_s) + readings * model.reading_s(pace.nplc, pace.autozero, pace.line_hertz)
 
 
 def _within(limits: JunctionLimits, volts: float, course: Course) -> Course:

@@ -97,7 +97,7 @@ def test_a_level_beyond_the_junctions_volts_is_refused() -> None:
 
 def test_longer_under_bias_than_the_limit_is_refused_with_both_numbers() -> None:
     slow = Pace(10.0, 1e-3, line_hertz=50.0)
-    point_s = 1e-3 + KEITHLEY_2450.reading_s(10.0, True, 50.0)
+    point_s = 1e-3 + 2 * KEITHLEY_2450.reading_s(10.0, True, 50.0)
     fits = int(LIMITS.dwell_s / point_s)
     assert sweep([1e-3] * fits, slow).dwell_s <= LIMITS.dwell_s
     with pytest.raises(BeyondJunction, match=r"s under bias without a break, beyond 10 \(limits\.dwell_s\); take fewer points") as refused:
@@ -107,7 +107,7 @@ def test_longer_under_bias_than_the_limit_is_refused_with_both_numbers() -> None
 
 def test_more_energy_than_the_limit_is_refused() -> None:
     with pytest.raises(BeyondJunction, match=r"limits\.energy_joules") as refused:
-        sweep([1.0] * 200, Pace(2.0, 0.0), replace(LIMITS, dwell_s=100.0))
+        sweep([1.0] * 200, Pace(1.0, 0.0), replace(LIMITS, dwell_s=100.0))
     assert refused.value.what == "energy_joules"
 
 

@@ -8,6 +8,7 @@ import pytest
 from drivers.errors import OverLimit
 from hil.model.defects import Defect
 from hil.model.runs import Event, ObjectMeasured, StepMeasured
+from hil.runs.biasing import smu_course
 from hil.runs.execute import execute
 from hil.station.sweeping import SweepHow
 from hil.store.protocol import Store
@@ -120,7 +121,7 @@ def test_traces_say_how_and_by_what_they_were_measured(lab: SimulatedLab, store:
         ({"limit_amps": 3e-3}, r"compliance_amps 0\.003 A is outside 0 to 0\.002 A"),
         ({"levels_volts": np.array([1.2])}, r"1\.2 V, beyond 1 \(limits\.device_volts\)"),
         ({"levels_volts": np.full(200, 0.1), "nplc": 2.0}, r"limits\.dwell_s"),
-        ({"levels_volts": np.full(200, 1.0), "limit_amps": 2e-3, "nplc": 0.5}, r"limits\.energy_joules"),
+        ({"levels_volts": np.full(200, 1.0), "limit_amps": 2e-3, "nplc": 0.25}, r"limits\.energy_joules"),
     ],
 )
 def test_the_station_refuses_what_a_junction_may_not_be_given_before_anything_is_on(
@@ -134,3 +135,12 @@ def test_the_station_refuses_what_a_junction_may_not_be_given_before_anything_is
         with pytest.raises(OverLimit, match=says):
             station.sweep([(0, 0, 0)], how)
         assert station.wires()["smu"]["sent"] - before <= 2, "at most a question about its line frequency"
+
+
+def test_a_junction_stands_under_bias_no_longer_than_was_worked_out_for_it(lab: SimulatedLab, store: Store) -> None:
+    plan = sweep(some_good(lab, 1), volts=None, start=0.05, stop=0.1, points=20)
+    course = smu_course(plan, lab.config, {"instruments": {"smu": {"model": "MODEL 2450", "line_hertz": 60.0}}})
+    with opened(lab.config, store) as station:
+        at_s = results(measured(plan, station))["at_s"][0]
+    assert course is not None
+    assert 0.5 * course.dwell_s < at_s[-1] + np.diff(at_s).max() <= course.dwell_s

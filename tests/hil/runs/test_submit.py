@@ -142,7 +142,7 @@ def test_a_dry_run_of_switching_tells_the_pulses_a_junction_gets_at_most(store: 
     ("fields", "field", "limit", "says"),
     [
         ({"points": 200, "nplc": 2.0}, "dwell_s", 10.0, r"s under bias without a break, beyond 10 \(limits\.dwell_s\)"),
-        ({"points": 200, "nplc": 0.5, "compliance_amps": 2e-3, "start": 0.9, "stop": 0.99}, "energy_joules", 0.01, "energy_joules"),
+        ({"points": 200, "nplc": 0.25, "compliance_amps": 2e-3, "start": 0.9, "stop": 0.99}, "energy_joules", 0.01, "energy_joules"),
         ({"nplc": 0.001}, "nplc", [0.01, 10.0], r"nplc is 0\.001, outside 0\.01 to 10 power-line cycles of a 2450"),
     ],
 )
@@ -174,6 +174,6 @@ def test_durations_follow_the_instruments_pace() -> None:
     without_lines = LAB.model_copy(update={"smu": LAB.smu.model_copy(update={"trigger_lines": False})})
     assert duration_of(without_lines, kind="read", path="smu", nplc=0.01) > 3 * fast
     assert duration_of(kind="characterise", path="smu") > 2 * duration_of(kind="read", path="smu")
-    assert duration_of(**{**SWEEP, "points": 102}) - duration_of(**SWEEP) == pytest.approx(2 * 51 * (1e-3 + 0.3 / 50), rel=0.1)
+    assert duration_of(**{**SWEEP, "points": 102}) - duration_of(**SWEEP) == pytest.approx(2 * 51 * (1e-3 + 2 * 0.3 / 50), rel=0.1)
     assert duration_of(**{**SWITCHING, "repeats": 1000}) > 50 * (duration_of(**SWITCHING) - 3.0)
     assert duration_of(**SWITCHING, path="smu") > duration_of(**SWITCHING)
