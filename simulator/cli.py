@@ -5,11 +5,13 @@ import secrets
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from simulator.clock import Clock
 from simulator.fault_plan import FaultPlanError
 from simulator.instruments.controller import Controller
 from simulator.instruments.keithley2450 import Keithley2450
+from simulator.instruments.keithley2600 import Keithley2600
 from simulator.instruments.sentio import Sentio
 from simulator.lab_file import Addresses, lab_toml, write_by_rename
 from simulator.options import BadOption, Options, options
@@ -20,6 +22,7 @@ from simulator.server import Access, Host, PortTaken, new_loop
 from simulator.world import World
 
 _REAL_KELVIN_PER_S = 0.5
+_METERS = {"keithley2450": Keithley2450, "keithley2600": Keithley2600}
 
 
 async def run(chosen: Options) -> None:
@@ -47,7 +50,8 @@ async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
     kelvin_per_s = _REAL_KELVIN_PER_S if chosen.clock.name == "real" else None
     prober, smu, crossbar, dead = (chosen.port_base + offset if chosen.port_base else 0 for offset in range(4))
     controller, line = _controller(world, chosen.clock), chosen.line("crossbar")
-    meter = Keithley2450(world, chosen.clock.wall_ns)
+    meter = _METERS[chosen.smu](world, chosen.clock.wall_ns)
+    _open_interlock(meter, chosen)
 
     def restart() -> None:
         controller.reboot(_boot_id(), chosen.clock.now_ns())
@@ -61,6 +65,14 @@ async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
         ),
         baud=chosen.baud,
     )
+
+
+def _open_interlock(meter: Keithley2450 | Keithley2600, chosen: Options) -> None:
+    """By the plan of faults."""
+    begun_ns = chosen.clock.now_ns()
+    for after_ns, hold_ns in chosen.faults.interlock_open:
+        meter.agenda.at(begun_ns + after_ns, partial(meter.set_interlock, False))
+        meter.agenda.at(begun_ns + after_ns + hold_ns, partial(meter.set_interlock, True))
 
 
 def _controller(world: World, clock: Clock) -> Controller:

@@ -13,7 +13,7 @@ from simulator.physics.fab import PRESETS, Fab, load_fab
 from simulator.physics.wafer import whole_map
 from simulator.server import MOST_CLIENTS
 
-SMU_MODELS = ("keithley2450",)
+SMU_MODELS = ("keithley2450", "keithley2600")
 REAL_BAUD = 921_600
 _BAUD_RATES = (300, 100_000_000)
 

@@ -7,7 +7,7 @@ Rule 3: before anything is carried out, everything due by then has happened.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.agenda import Agenda
@@ -51,15 +51,12 @@ class _Waiting:
     at_ns: int
 
 
-@dataclass
 class LineInstrument:
     """A StreamInstrument. core: what is said. wake: called when there is an answer for somebody who did not just speak."""
 
-    core: LineCore
-    wall_ns: WallNs
-    wake: Callable[[], None] = field(default=lambda: None)
-
-    def __post_init__(self) -> None:
+    def __init__(self, core: LineCore, wall_ns: WallNs) -> None:
+        self.core, self.wall_ns = core, wall_ns
+        self.wake: Callable[[], None] = lambda: None
         self._lines: deque[_Waiting] = deque()
         self._held: _Waiting | None = None
         self._free_ns = 0

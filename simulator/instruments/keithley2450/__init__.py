@@ -32,7 +32,6 @@ class Keithley2450(LineInstrument):
     ) -> None:
         self.instrument = Core(world, wall_ns, ready_line, measured_line)
         super().__init__(self.instrument, wall_ns)
-        self.wake: Callable[[], None] = lambda: None
 
     @property
     def world(self) -> World:
