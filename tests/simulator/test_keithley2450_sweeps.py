@@ -81,6 +81,20 @@ def test_a_sweep_that_does_not_stop_flags_exactly_the_limited_points() -> None:
     assert len(differing) <= 1 and sum(flagged) > 3
 
 
+def test_a_sweeps_model_has_nine_blocks_and_eight_when_nothing_aborts_it() -> None:
+    bench = quick()
+    bench.say(":SOUR:SWE:VOLT:LIN 0,0.1,3")
+    assert [line.split()[1] for line in bench.say(":TRIG:BLOC:LIST?").splitlines()][5:] == [
+        "MEASURE_DIGITIZE", "BRANCH_ON_EVENT", "BRANCH_COUNTER", "SOURCE_OUTPUT",
+    ]  # fmt: skip
+    bench.say(":SOUR:SWE:VOLT:LIN 0,0.1,3,0,1,FIX,OFF")
+    assert [line.split()[1] for line in bench.say(":TRIG:BLOC:LIST?").splitlines()][5:] == [
+        "MEASURE_DIGITIZE", "BRANCH_COUNTER", "SOURCE_OUTPUT",
+    ]  # fmt: skip
+    bench.say(":TRIG:BLOC:NOP 8;:INIT;*WAI")
+    assert bench.say(":OUTP?;:SOUR:VOLT?") == "1;1.000000E-01"
+
+
 def test_twenty_thousand_points_take_what_the_instruments_rate_allows() -> None:
     bench = quick()
     bench.world.select(Route.NONE, None)
@@ -112,6 +126,7 @@ def test_delays_of_source_and_sweep_add_up_and_the_automatic_one_depends_on_the_
         (":SOUR:SWE:VOLT:LIN 0,300,5", -222),
         (":SOUR:SWE:VOLT:LIN 0,5,5,0,1,FIX", -222),
         (":SOUR:SWE:VOLT:LIN 0,0.1,5,-0.5", -222),
+        (":SOUR:SWE:VOLT:LIN 0,0.1,5,1e-6", -222),
         (":SOUR:SWE:VOLT:LIN 0,0.1,5,0,1,SOME", -224),
         (":SOUR:SWE:VOLT:LIN 0,0.1,5,0,1,AUTO,ON,OFF,'nobuffer'", -224),
         (":SOUR:SWE:VOLT:LIN:STEP 0,0.1,0.2", -221),

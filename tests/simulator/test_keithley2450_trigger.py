@@ -189,6 +189,9 @@ def test_a_model_that_waits_for_long_says_so() -> None:
         (":TRIG:BLOC:NOP 1", -221),
         (":SENS:FUNC 'VOLT'", -221),
         (":SOUR:FUNC CURR", -221),
+        (":SOUR:VOLT 0.2", -221),
+        (":SENS:CURR:NPLC 1", -221),
+        (":ROUT:TERM REAR", -221),
         (":TRAC:POIN 100", -221),
         (":SOUR:SWE:VOLT:LIN 0,1,5", -221),
     ],
@@ -197,6 +200,13 @@ def test_what_would_get_in_the_way_of_a_running_model_is_refused(line: str, code
     bench = scanning(fast(), 10)
     assert bench.say(line) == ""
     assert bench.errors() == [code]
+
+
+def test_the_output_is_switched_off_while_it_runs() -> None:
+    bench = scanning(fast(), 10)
+    bench.say(":OUTP OFF")
+    assert bench.say(":OUTP?;:TRIG:STAT?") == "0;RUNNING;RUNNING;1" and bench.errors() == []
+    assert not bench.world.output_on
 
 
 def test_reset_stops_it_and_forgets_its_blocks() -> None:
@@ -231,6 +241,12 @@ def test_the_output_goes_on_by_a_block_only_when_the_interlock_allows_it() -> No
     bench.say(":INIT")
     assert bench.say(":OUTP?;:TRIG:STAT?") == "0;FAILED;FAILED;1"
     assert bench.errors() == [5074]
+
+
+def test_a_measure_block_takes_as_many_readings_as_the_count_says_when_told() -> None:
+    bench = fast()
+    bench.say(":SENS:COUN 7;:TRIG:BLOC:MDIG 1,'defbuffer1',AUTO;:INIT;*WAI")
+    assert bench.say(":TRAC:ACT?") == "7"
 
 
 def test_branches_go_where_the_reading_the_event_or_the_first_time_sends_them() -> None:

@@ -51,6 +51,8 @@ class Call:
         return int(self.groups[index] or "1")
 
 
+_SOURCE_AND_MEASURE = ("SOURce", "[SENSe", "CALCulate", "ROUTe")
+
 Answer = str | bytes | None
 Handler = Callable[["Core", Call], Answer]
 
@@ -67,6 +69,11 @@ class Command:
     query: Handler | None = None
     takes: int = 1
     asks: int = 1
+
+    @property
+    def idle_only(self) -> bool:
+        """Source and measure settings do not change while the trigger model runs (reference manual, 3, running the trigger model)."""
+        return self.pattern.startswith(_SOURCE_AND_MEASURE)
 
 
 def says(answer: Callable[[Core], str]) -> Handler:

@@ -165,6 +165,8 @@ class Core:
             raise undefined_header()
         if len(unit.arguments) > (command.asks if unit.query else command.takes):
             raise too_many_parameters()
+        if command.idle_only and not unit.query:
+            self.require_idle()
         return handler(self, Call(groups, unit.arguments))
 
     # --- state

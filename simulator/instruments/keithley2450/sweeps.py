@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LIST_NAME = "TempConfigList"
 _AUTO_DELAY = -1.0
-_LONGEST_S = 10_000.0
+_DELAY_S = (50e-6, 10_000.0)
 _MOST_COUNTS = 268_435_455
 _FOREVER = 1 << 60
 
@@ -66,8 +66,7 @@ class Sweep:
     buffer: str
 
     def blocks(self, name: str) -> list[Block]:
-        """The output goes on before the first level's reading, and off at the end."""
-        last = 9
+        """The output goes on before the first level's reading, and off at the end: nine blocks, or eight where nothing aborts it."""
         built: list[Block] = [
             ConfigRecall(name, 1),
             SourceState(True),
@@ -75,19 +74,15 @@ class Sweep:
             ConfigRecall(name, step=1),
             DelayConstant(self.delay_s),
             Measure(self.buffer, 1),
-            BranchLimited(last) if self.fail_abort else Block(),
-            BranchCounter(4, self.levels.points),
         ]
+        ends = BranchLimited()
+        if self.fail_abort:
+            built.append(ends)
+        built.append(BranchCounter(4, self.levels.points))
         if self.count != 1:
-            # Before each further sweep the counter of the points starts anew: the first block's recall is at index 1 again.
-            built = [*built[:7], BranchCounter(4, self.levels.points), *_again(self.count)]
-            if self.fail_abort:
-                built[6] = BranchLimited(len(built) + 1)
+            built += [CounterReset(len(built)), BranchCounter(1, self.count or _FOREVER)]
+        ends.to = len(built) + 1
         return [*built, SourceState(False)]
-
-
-def _again(count: int) -> list[Block]:
-    return [CounterReset(8), BranchCounter(1, count or _FOREVER)]
 
 
 def load(core: Core, sweep: Sweep) -> None:
@@ -108,17 +103,19 @@ def _level(core: Core, call: Call, index: int) -> float:
     return level
 
 
-def _delay(call: Call, index: int) -> float:
-    if not call.given(index) or call.given(index).upper().startswith("DEF"):
+def _delay(core: Core, call: Call, index: int) -> float:
+    """From each level to its reading. -1, and nothing, are the manual's words for the automatic delay of the source."""
+    text = call.given(index, "DEF")
+    delay_s = number(text, _AUTO_DELAY, _DELAY_S[1], _AUTO_DELAY)
+    if delay_s == _AUTO_DELAY:
+        core.values["DELAY_AUTO", call.function] = True
         return 0.0
-    delay_s = number(call.given(index), _AUTO_DELAY, _LONGEST_S, 0.0)
-    # -1 is the manual's word for the source's automatic delay, which is there anyway
-    if _AUTO_DELAY < delay_s < 0.0:
+    if delay_s and delay_s < _DELAY_S[0]:
         raise out_of_range()
-    return max(delay_s, 0.0)
+    return delay_s
 
 
-def _spaced(call: Call, level: Callable[[int], float], points: int) -> Sweep:
+def _spaced(core: Core, call: Call, level: Callable[[int], float], points: int) -> Sweep:
     """Arguments from the delay on: delay, count, range, fail abort, dual, buffer."""
     dual = boolean(call.given(7, "OFF"))
 
@@ -130,16 +127,16 @@ def _spaced(call: Call, level: Callable[[int], float], points: int) -> Sweep:
         there_and_back,
         2 * points if dual else points,
         max(abs(level(0)), abs(level(points - 1))),
-        choice(call.given(5, "AUTO"), ("AUTO", "BEST", "FIXed")),
+        choice(call.given(5, "BEST"), ("AUTO", "BEST", "FIXed")),
     )
-    return Sweep(levels, _delay(call, 3), call.whole(4, 0, _MOST_COUNTS, 1), boolean(call.given(6, "ON")), call.name(8, "defbuffer1"))
+    return Sweep(levels, _delay(core, call, 3), call.whole(4, 0, _MOST_COUNTS, 1), boolean(call.given(6, "ON")), call.name(8, "defbuffer1"))
 
 
 def _linear(core: Core, call: Call) -> None:
     start, stop = _level(core, call, 0), _level(core, call, 1)
     points = call.whole(2, 2, SHEET.sweep_points)
     step = (stop - start) / (points - 1)
-    load(core, _spaced(call, lambda index: stop if index == points - 1 else start + step * index, points))
+    load(core, _spaced(core, call, lambda index: stop if index == points - 1 else start + step * index, points))
 
 
 def _linear_step(core: Core, call: Call) -> None:
@@ -151,7 +148,7 @@ def _linear_step(core: Core, call: Call) -> None:
     if points > SHEET.sweep_points:
         raise out_of_range()
     signed = step if stop > start else -step
-    load(core, _spaced(call, lambda index: start + signed * index, points))
+    load(core, _spaced(core, call, lambda index: start + signed * index, points))
 
 
 def _logarithmic(core: Core, call: Call) -> None:
@@ -162,7 +159,7 @@ def _logarithmic(core: Core, call: Call) -> None:
     if first * last <= 0.0:
         raise out_of_range()
     ratio = last / first
-    load(core, _spaced(call, lambda index: asymptote + first * ratio ** (index / (points - 1)), points))
+    load(core, _spaced(core, call, lambda index: asymptote + first * ratio ** (index / (points - 1)), points))
 
 
 def _listed(core: Core, call: Call) -> None:
@@ -172,7 +169,8 @@ def _listed(core: Core, call: Call) -> None:
     first = call.whole(0, 1, max(len(values), 1), 1) - 1
     levels = values[first:]
     made = LevelList(call.function, levels.__getitem__, len(levels), max(map(abs, levels)))
-    load(core, Sweep(made, _delay(call, 1), call.whole(2, 0, _MOST_COUNTS, 1), boolean(call.given(3, "ON")), call.name(4, "defbuffer1")))
+    delay_s, count = _delay(core, call, 1), call.whole(2, 0, _MOST_COUNTS, 1)
+    load(core, Sweep(made, delay_s, count, boolean(call.given(3, "ON")), call.name(4, "defbuffer1")))
 
 
 def _values(call: Call) -> list[float]:

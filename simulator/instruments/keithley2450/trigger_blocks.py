@@ -16,8 +16,8 @@ from simulator.instruments.scpi import ScpiError
 if TYPE_CHECKING:
     from simulator.instruments.keithley2450.trigger_engine import TriggerModel
 
-INFINITE = -1
-"""Count of a measure block that goes on beside the others."""
+INFINITE, AUTO = -1, -2
+"""Counts of a measure block: it goes on beside the others; as many as SENSe:COUNt says."""
 USER_EVENTS = {"INF": (2734, Kind.INFORMATION), "WARN": (2738, Kind.WARNING), "ERR": (2742, Kind.ERROR)}
 """Number of the first user event of each kind; there are four of each."""
 
@@ -66,16 +66,16 @@ class BufferClear(Block):
 
 @dataclass
 class Measure(Block):
-    """count: readings, INFINITE to go on beside what follows, 0 to stop that."""
+    """count: readings, AUTO, INFINITE to go on beside what follows, 0 to stop that."""
 
-    title: ClassVar[str] = "MEASURE"
+    title: ClassVar[str] = "MEASURE_DIGITIZE"
     buffer: str = "defbuffer1"
     count: int = 1
     _left: int = 0
 
     def enter(self, model: TriggerModel, now_ns: int, /) -> int | None:
-        self._left = self.count
-        if self.count > 0:
+        self._left = int(model.core.number("COUNT", "")) if self.count == AUTO else self.count
+        if self._left > 0:
             model.begin_reading(now_ns, self._finished)
             return None
         if self.count == 0:
@@ -97,7 +97,7 @@ class Measure(Block):
         self._model, self._store = model, model.core.buffer(self.buffer)
 
     def settings(self) -> str:
-        return f"BUFFER: {self.buffer} COUNT: {'INFINITE' if self.count == INFINITE else self.count}"
+        return f"BUFFER: {self.buffer} COUNT: { {INFINITE: 'INFINITE', AUTO: 'AUTO'}.get(self.count, self.count) }"
 
 
 @dataclass

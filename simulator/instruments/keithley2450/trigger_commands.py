@@ -13,6 +13,7 @@ from simulator.instruments.keithley2450.digital import DIRECTIONS, EDGES, LOGICS
 from simulator.instruments.keithley2450.events import NONE, event_name
 from simulator.instruments.keithley2450.timers import DELAY_S
 from simulator.instruments.keithley2450.trigger_blocks import (
+    AUTO,
     INFINITE,
     USER_EVENTS,
     Block,
@@ -50,7 +51,7 @@ _WIDE = 9.9e37
 
 def _measure(call: Call) -> Block:
     text = call.given(2, "1").upper()
-    counts = {"INF": INFINITE, "INFINITE": INFINITE, "STOP": 0}
+    counts = {"INF": INFINITE, "INFINITE": INFINITE, "STOP": 0, "AUTO": AUTO}
     return Measure(call.name(1, "defbuffer1"), counts[text] if text in counts else call.whole(2, 0, _MOST, 1))
 
 
