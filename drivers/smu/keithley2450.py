@@ -5,6 +5,7 @@ Rule 1: connecting and identifying change nothing. Rule 2: what was not configur
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from drivers.errors import OutputMayBeOn, OverLimit, Refused
 from drivers.links.text import TextLink
@@ -89,14 +90,14 @@ class Keithley2450:
         with self._session.operating():
             self._session.setup = None
             self._session.group("configure", say.configuration(wanted))
-            if say.check_configured(self._scpi.ask(*say.configured(wanted)), wanted, self._name):
+            if self._session.is_as_configured(wanted):
                 raise OutputMayBeOn(f"{self._name}: the output reads on after {say.OUTPUT_OFF}; switch it off at the front panel")
             self._session.setup = wanted
 
     def output_on(self) -> None:
         """At level zero. Raises Refused when the instrument does not switch on (interlock)."""
         self._session.configured("switching the output on")
-        with self._session.operating() as begun:
+        with self._session.operating() as begun, self._session.off_unless_well():
             self._session.switch_on(begun)
 
     def output_off(self) -> None:
@@ -148,8 +149,8 @@ class Keithley2450:
             session.energise(begun, trigger.INITIATE)
             yield Keithley2450Scan(self._scpi, self._name, settings.volts, self._lines[0])
             self._scpi.settle()
-            session.group("end of a scan", [*say.back_to_zero(setup.source), *trigger.as_configured(setup), trigger.DELETE_BUFFER])
-            session.require_zero(setup)
+            session.group("end of a scan", [*say.back_to_zero(setup), *trigger.as_configured(setup), trigger.DELETE_BUFFER])
+            session.is_as_configured(setup)
 
     def counts(self) -> WireCounts:
         return self._session.link.counts()
@@ -163,12 +164,7 @@ class Keithley2450:
             session.require_on("sweeping")
             self._make_buffer(max(part.readings for part in job.parts))
             session.group("sweep", before)
-
-            def on_at_zero() -> None:
-                session.switch_on(begun)
-                session.require_zero(job.setup)
-
-            trace = Sweep(self._scpi, self._name, job, lambda line: session.energise(begun, line), on_at_zero).run()
+            trace = Sweep(self._scpi, self._name, job, partial(session.energise, begun), partial(session.switch_on, begun)).run()
             session.group("end of a sweep", [*after, trigger.DELETE_BUFFER])
             return trace
 

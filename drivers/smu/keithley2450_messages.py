@@ -83,7 +83,7 @@ def configuration(setup: Setup) -> list[str]:
         OUTPUT_OFF,
         f":SOUR:FUNC {said.source}",
         set_level(setup.source, 0.0),
-        f"{source}:RANG {number(setup.range_)}",
+        source_range(setup),
         f':SENS:FUNC "{said.measure}"',
         f"{sense}:RANG:AUTO ON",
         f"{source}:{said.limit} {number(setup.limit)}",
@@ -135,9 +135,13 @@ def set_level(source: Source, level: float) -> str:
     return f"{words(source).level} {number(level)}"
 
 
-def back_to_zero(source: Source) -> list[str]:
-    """Whatever an operation left: no sweep runs, level 0, text."""
-    return [ABORT, set_level(source, 0.0), TEXT_FORM]
+def source_range(setup: Setup) -> str:
+    return f":SOUR:{words(setup.source).source}:RANG {number(setup.range_)}"
+
+
+def back_to_zero(setup: Setup) -> list[str]:
+    """Whatever an operation left: no sweep runs, level 0 on its own range (a list leaves another one), numbers as text."""
+    return [ABORT, set_level(setup.source, 0.0), source_range(setup), TEXT_FORM]
 
 
 def measurement(source: Source, level: float) -> list[Step]:

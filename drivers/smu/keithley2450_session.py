@@ -5,16 +5,16 @@ only when read back. Off wins over everything that was begun before it.
 Rule 2: a line in doubt, and a level that an operation left, are settled before the next operation. Nothing that biases is repeated.
 """
 
-import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from drivers.errors import Busy, Refused
+from drivers.errors import Refused
 from drivers.links.text import TextLink
-from drivers.scpi import Scpi, parse_flag, parse_number
+from drivers.scpi import Scpi, parse_flag
 from drivers.smu import keithley2450_messages as say
 from drivers.smu import keithley2450_triggers as trigger
 from drivers.smu.energising import Energising
+from drivers.smu.operation import Operations
 from drivers.smu.output import OffWords, OutputSwitch
 from drivers.smu.setup import Setup
 
@@ -31,28 +31,17 @@ class Keithley2450Session:
         self.setup: Setup | None = None
         self._switch = OutputSwitch(self.name, link, OffWords((say.OUTPUT_OFF, say.ABORT), self._reads_on), connect, cut_off)
         self._energising = Energising(self.name)
-        self._operation = threading.Lock()
-        self._operator: int | None = None
-        self._in_doubt = self._queue_is_ours = False
+        self._operations = Operations(self.name, timeout_s, self._back_to_zero)
+        self._queue_is_ours = False
 
     # --- operations
     @contextmanager
     def operating(self) -> Generator[int]:
         """Alone, with a trusted line, at level zero; yields what `energise` asks for. What ends it otherwise than well leaves doubt."""
-        if self._operator == threading.get_ident() or not self._operation.acquire(timeout=self.timeout_s):
-            raise Busy(f"{self.name}: a sweep or a scan is under way; wait for its end, or switch the output off")
-        try:
-            self._operator = threading.get_ident()
-            begun = self._energising.begun()
+        begun = self._energising.begun()
+        with self._operations.one():
             self.scpi.settle()
-            if self._in_doubt:
-                self._back_to_zero()
-            self._in_doubt = True
             yield begun
-            self._in_doubt = False
-        finally:
-            self._operator = None
-            self._operation.release()
 
     @contextmanager
     def off_unless_well(self) -> Generator[None]:
@@ -98,25 +87,28 @@ class Keithley2450Session:
             self.scpi.check(line, [line])
 
     def switch_on(self, begun: int) -> None:
-        """At level zero. Raises Refused when it does not switch on."""
+        """At level zero, verified. Raises Refused when it does not switch on."""
+        setup = self.configured("switching the output on")
+        self.is_as_configured(setup)
         self.energise(begun, say.OUTPUT_ON)
-        if not self.is_on():
+        if not self.is_as_configured(setup):
             raise Refused(f"{self.name}: the output stays off after {say.OUTPUT_ON}; check the interlock and the front panel")
 
     def require_on(self, purpose: str) -> None:
         if not self.is_on():
             raise Refused(f"{self.name}: switch the output on before {purpose}")
 
-    def require_zero(self, setup: Setup) -> None:
-        (level,) = self.scpi.ask(say.words(setup.source).level_question)
-        say.require_value("level", parse_number(level, self.name), 0.0, self.name)
+    def is_as_configured(self, setup: Setup) -> bool:
+        """Whether the output is on. Raises Refused unless level zero, range and limit read back: it may have been restarted."""
+        return say.check_configured(self.scpi.ask(*say.configured(setup)), setup, self.name)
 
     def _back_to_zero(self) -> None:
         """After an operation that failed: nothing runs, the level is zero, what pulses and scans changed is as configured."""
+        self.scpi.settle()
         self._queue_is_ours = False
         if self.setup is not None:
-            self.group("going back to zero", [*say.back_to_zero(self.setup.source), *trigger.as_configured(self.setup)])
-            self.require_zero(self.setup)
+            self.group("going back to zero", [*say.back_to_zero(self.setup), *trigger.as_configured(self.setup)])
+            self.is_as_configured(self.setup)
 
     def _reads_on(self, link: TextLink, timeout_s: float) -> bool:
         """Off once more, behind whatever was just leaving, and what became of it."""

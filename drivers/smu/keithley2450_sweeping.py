@@ -75,7 +75,7 @@ class Sweep:
             raise Refused(f"{self._name}: the output is off before the sweep, or a part of it, has begun; someone switched it off")
         self._energise(trigger.INITIATE)
         found = self._read_while_it_runs(part)
-        self._scpi.group("end of a sweep", say.back_to_zero(self._job.setup.source))
+        self._scpi.group("end of a sweep", say.back_to_zero(self._job.setup))
         points = self._points_of(part, found)
         # Not before: whoever stopped it wants it off.
         self._switch_on()
