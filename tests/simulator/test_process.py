@@ -96,7 +96,7 @@ def test_control_c_ends_it_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--smu", "keithley2600"), "--smu keithley2600: no such simulated SMU; there is keithley2450"),
+        (("--smu", "keithley2400"), "--smu keithley2400: no such simulated SMU; there is keithley2450, keithley2600"),
         (("--faults", "x.toml"), "x.toml: cannot be read: No such file or directory"),
         (("--baud", "-1"), "--baud -1: must be 0 for no limit, or 300 to 100000000"),
         (("--fab", "nowhere.toml"), "nowhere.toml: neither a preset (clean, paper-like, default, harsh) nor a file"),
