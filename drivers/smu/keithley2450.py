@@ -87,7 +87,7 @@ class Keithley2450:
         wanted = set_up(settings, self.capabilities)
         if wanted.measure_range is not None:
             self.capabilities.check_measure_range(wanted.source, wanted.limit, wanted.measure_range)
-        with self._session.operating():
+        with self._session.operating(anew=True):
             self._session.setup = None
             self._session.group("configure", say.configuration(wanted))
             if self._session.is_as_configured(wanted):

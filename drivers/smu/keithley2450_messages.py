@@ -81,6 +81,7 @@ def configuration(setup: Setup) -> list[str]:
     source, sense = f":SOUR:{said.source}", f":SENS:{said.measure}"
     return [
         OUTPUT_OFF,
+        ABORT,
         f":SOUR:FUNC {said.source}",
         set_level(setup.source, 0.0),
         source_range(setup),

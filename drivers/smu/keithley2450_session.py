@@ -31,16 +31,22 @@ class Keithley2450Session:
         self.setup: Setup | None = None
         self._switch = OutputSwitch(self.name, link, OffWords((say.OUTPUT_OFF, say.ABORT), self._reads_on), connect, cut_off)
         self._energising = Energising(self.name)
-        self._operations = Operations(self.name, timeout_s, self._back_to_zero)
-        self._queue_is_ours = False
+        self._operations = Operations(self.name, timeout_s, self._doubt)
+        self._in_doubt = self._queue_is_ours = False
 
     # --- operations
     @contextmanager
-    def operating(self) -> Generator[int]:
-        """Alone, with a trusted line, at level zero; yields what `energise` asks for. What ends it otherwise than well leaves doubt."""
+    def operating(self, *, anew: bool = False) -> Generator[int]:
+        """Alone, with a trusted line, at level zero; yields what `energise` asks for. What ends it otherwise than well leaves doubt.
+
+        anew: everything is going to be set, whatever there is now.
+        """
         begun = self._energising.begun()
         with self._operations.one():
             self.scpi.settle()
+            if self._in_doubt and not anew:
+                self._back_to_zero()
+            self._in_doubt = False
             yield begun
 
     @contextmanager
@@ -102,10 +108,12 @@ class Keithley2450Session:
         """Whether the output is on. Raises Refused unless level zero, range and limit read back: it may have been restarted."""
         return say.check_configured(self.scpi.ask(*say.configured(setup)), setup, self.name)
 
+    def _doubt(self) -> None:
+        """The operation before failed: what it left, in the error queue too, is nobody's."""
+        self._in_doubt, self._queue_is_ours = True, False
+
     def _back_to_zero(self) -> None:
         """After an operation that failed: nothing runs, the level is zero, what pulses and scans changed is as configured."""
-        self.scpi.settle()
-        self._queue_is_ours = False
         if self.setup is not None:
             self.group("going back to zero", [*say.back_to_zero(self.setup), *trigger.as_configured(self.setup)])
             self.is_as_configured(self.setup)

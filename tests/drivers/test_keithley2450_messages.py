@@ -27,6 +27,7 @@ def test_a_voltage_source_is_configured_exactly_so_with_the_output_off_first_and
     settings = SourceSettings(limit_amps=1e-9, range_volts=2.0, nplc=0.01, off_state=OffState.HIGH_IMPEDANCE)
     assert say.configuration(seen(settings)) == [
         ":OUTP OFF",
+        ":ABOR",
         ":SOUR:FUNC VOLT",
         ":SOUR:VOLT:LEV 0.0",
         ":SOUR:VOLT:RANG 2.0",
@@ -51,6 +52,7 @@ def test_a_current_source_is_configured_exactly_so():
     )
     assert say.configuration(seen(settings)) == [
         ":OUTP OFF",
+        ":ABOR",
         ":SOUR:FUNC CURR",
         ":SOUR:CURR:LEV 0.0",
         ":SOUR:CURR:RANG 1e-05",

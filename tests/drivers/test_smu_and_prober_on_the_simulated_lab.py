@@ -13,7 +13,10 @@ from drivers.prober.sentio_codes import ProberBug, ProberNeedsOperator
 from drivers.smu.keithley2450 import Keithley2450, open_keithley2450
 from drivers.smu.values import CurrentSourceSettings, Floats, OffState, ScanSettings, Settings, SmuTrace, SourceSettings
 from firmware_protocol.codes import Route
-from tests.support.simulated_lab import SEED, CountedPulseIds, SimulatedLab, simulated_lab
+from simulator.clock import Clock
+from simulator.server import Access, Host
+from tests.support.scripted_server import visa_address
+from tests.support.simulated_lab import SEED, CountedPulseIds, SimulatedLab, running_loop, simulated_lab
 
 
 @pytest.fixture
@@ -207,6 +210,39 @@ def test_closing_leaves_the_output_as_it_is_and_a_newcomer_switches_it_off(sim: 
     newcomer.output_off()
     assert not sim.smu.output
     newcomer.close()
+
+
+@pytest.fixture
+def one_client(sim: SimulatedLab) -> Iterator[tuple[str, str]]:
+    """The meter hosted once more, for a single client at a time; its address and its dead socket's."""
+    with running_loop() as run:
+        host = Host(Clock("fast"))
+        run(host.__aenter__())
+        port = run(host.serve(sim.smu, access=Access(most_clients=1)))
+        dead = run(host.serve_dead_socket(sim.smu))
+        yield visa_address(port), visa_address(dead)
+        run(host.__aexit__(None, None, None))
+
+
+def test_where_a_hung_worker_has_the_only_connection_the_watchdog_gets_through(sim: SimulatedLab, one_client: tuple[str, str]):
+    address, dead_socket = one_client
+    with closing(open_keithley2450(address, 5.0)) as hung:
+        hung.configure(FAST)
+        hung.output_on()
+        with closing(open_keithley2450(address, 0.8, dead_socket=dead_socket)) as watchdog:
+            watchdog.output_off()
+        assert not sim.smu.output
+        assert not hung.output_is_on(), "whose connection was cut; it connects anew"
+
+
+def test_an_instrument_that_was_reset_is_not_switched_on_with_other_limits(sim: SimulatedLab, smu: Keithley2450):
+    smu.configure(SourceSettings(limit_amps=1e-9))
+    sim.smu.instrument.reset()
+    with pytest.raises(Refused, match=r"the (range|limit) reads"):
+        smu.output_on()
+    assert not sim.smu.output
+    smu.configure(SourceSettings(limit_amps=1e-9))
+    smu.output_on()
 
 
 # --- prober
