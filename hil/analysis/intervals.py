@@ -56,7 +56,8 @@ def _score(rate: Any, trials: Any) -> tuple[Any, Any]:
     z2 = _Z95**2
     middle = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     half = _Z95 / (1 + z2 / trials) * np.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    # It holds the rate itself, also where rounding has it otherwise.
+    return np.minimum(np.maximum(middle - half, 0.0), rate), np.maximum(np.minimum(middle + half, 1.0), rate)
 
 
 def _dispersion(counts: NDArray[np.integer], trials: NDArray[np.integer], rate: float) -> float | None:

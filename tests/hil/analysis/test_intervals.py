@@ -50,3 +50,10 @@ def test_intervals_of_arrays_are_those_of_their_elements_and_unknown_without_a_t
         rate, number = float(events[place] / trials[place]), float(trials[place])
         assert (low[place], high[place]) == pytest.approx(wilson(rate, number))
     assert np.isnan(low[1, 1]) and np.isnan(high[1, 1])
+
+
+@pytest.mark.parametrize("trials", [1, 3, 7, 10, 20, 1_000_003])
+def test_an_interval_holds_its_own_rate_to_the_last_bit(trials: int) -> None:
+    for rate in (0.0, 1 / trials, 1.0):
+        low, high = wilson(rate, trials)
+        assert 0.0 <= low <= rate <= high <= 1.0
