@@ -173,7 +173,9 @@ end
 string.gfind = string.gmatch
 math.mod = math.fmod
 math.log10 = function(x) return math.log(x, 10) end
-for _, name in next, {"coroutine", "debug", "dofile", "io", "load", "loadfile", "module", "os", "package", "python", "require", "xpcall"} do
+for _, name in next, {
+    "bit32", "coroutine", "debug", "dofile", "io", "load", "loadfile", "module", "os", "package", "python", "rawlen", "require", "xpcall"
+} do
     _G[name] = nil
 end
 return made

@@ -13,8 +13,9 @@ from simulator.instruments import Reply
 from simulator.instruments.keithley2600.errors import TEXTS, Refused
 from simulator.instruments.keithley2600.instrument import Instrument
 from simulator.instruments.keithley2600.natives import LINE_NS, Happening, Until
+from simulator.instruments.keithley2600.scripts import Collected
 from simulator.instruments.tsp_flat import Run, ScriptError, TspStopped
-from simulator.instruments.tsp_values import Pause, Value
+from simulator.instruments.tsp_values import Pause
 from simulator.instruments.tsp_words import TspSyntaxError
 from simulator.world import World
 
@@ -24,7 +25,6 @@ _AT_ONCE_NS = 50_000_000
 """A line that takes no longer is carried out at once, and its answer waits; a longer one waits itself."""
 _LONGEST_DEBT_NS = 1_000_000
 """A script that has taken so long without waiting waits then."""
-_ENTERED = "_line"
 
 
 class Core:
@@ -106,7 +106,7 @@ class Core:
             if collected is None:
                 self._prompt(">>>>")
                 return
-            self._guarded(lambda: self._load(scripts.finish(collected), collected.run))
+            self._guarded(lambda: self._load(collected))
         elif scripts.begin(line):
             self._prompt(">>>>")
             return
@@ -151,10 +151,10 @@ class Core:
             return lambda: self._say(f"{asked[name]()}\n".encode())
         return done.get(name)
 
-    def _load(self, called: Value, run: bool) -> None:
-        if run:
-            self.instrument.interpreter.set_value(_ENTERED, called)
-            self._start(f"{_ENTERED}()", script=True)
+    def _load(self, collected: Collected) -> None:
+        self.instrument.scripts.finish(collected)
+        if collected.run:
+            self._start(f"{collected.name}()" if collected.name else "script.run()", script=True)
 
     # --- statements under way
     def _start(self, source: str, script: bool) -> None:

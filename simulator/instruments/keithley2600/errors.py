@@ -39,6 +39,7 @@ TEXTS: dict[int, str] = {
     1406: "Invalid data format",
     1800: "Invalid digital trigger mode",
     1801: "Invalid digital I/O line",
+    2112: "Connection not established",
     2204: "Directory not found",
     2500: "Average delay must be at least {} seconds",
     4900: "Reading buffer index {} is invalid",

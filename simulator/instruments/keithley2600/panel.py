@@ -4,10 +4,11 @@ Rule: kept settings are data; a setting whose change moves something is not here
 Source: 2600BS-901-01, the same in the command reference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulator.instruments.keithley2600 import events as ids
-from simulator.instruments.keithley2600.errors import number, text
+from simulator.instruments.keithley2600.errors import Refused, number, text
 from simulator.instruments.keithley2600.natives import Natives
 from simulator.instruments.tsp_values import Arguments, Native, Value
 
@@ -36,6 +37,9 @@ _CONSTANTS: dict[str, dict[str, float]] = {
     "serial": {},
     "setup": {},
     "gpib": {},
+    "fs": {},
+    "io": {},
+    "tspnet": {},
     "localnode": {"ENABLE": 1, "DISABLE": 0, "PASSWORD_NONE": 0, "PASSWORD_WEB": 1, "PASSWORD_LAN": 2, "PASSWORD_ALL": 3},
 }  # fmt: skip
 _NUMBERS: dict[str, tuple[float, float, float]] = {
@@ -82,6 +86,14 @@ _NOTHING = (
     "display.loadmenu.delete", "display.inputvalue", "display.menu", "display.prompt", "display.waitkey", "eventlog.clear",
     "lan.applysettings", "lan.reset", "lan.restoredefaults", "serial.write",
 )  # fmt: skip
+_REFUSED = {
+    # functions of what is not plugged in: the error
+    2204: (
+        "fs.chdir", "fs.cwd", "fs.is_dir", "fs.is_file", "fs.mkdir", "fs.readdir", "fs.rmdir", "io.close", "io.flush", "io.input",
+        "io.open", "io.output", "io.read", "io.type", "io.write",
+    ),
+    2112: ("tspnet.connect", "tspnet.execute", "tspnet.idn", "tspnet.read", "tspnet.readavailable", "tspnet.write"),
+}  # fmt: skip
 _ROW = 20
 
 
@@ -107,6 +119,10 @@ def panel_tables(natives: Natives, display: Display) -> dict[str, Native]:
     for path in _NOTHING:
         table, name = _place(natives, tables, path)
         natives.function(table, name, lambda _: None)
+    for code, paths in _REFUSED.items():
+        for path in paths:
+            table, name = _place(natives, tables, path)
+            natives.function(table, name, _refusing(code))
     _display(natives, tables["display"], display)
     natives.attribute(tables["eventlog"], "count", lambda: 0.0)
     natives.function(tables["eventlog"], "next", lambda _: (None,))
@@ -132,6 +148,13 @@ def _keep_number(natives: Natives, table: Native, name: str, default: float, low
 def _keep_text(natives: Natives, table: Native, name: str, default: str) -> None:
     kept = [default]
     natives.attribute(table, name, lambda: kept[0], lambda value: kept.__setitem__(0, text(value)))
+
+
+def _refusing(code: int) -> Callable[[Arguments], Value]:
+    def refuse(_: Arguments) -> Value:
+        raise Refused(code)
+
+    return refuse
 
 
 def _display(natives: Natives, table: Native, display: Display) -> None:

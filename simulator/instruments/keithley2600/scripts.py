@@ -73,28 +73,27 @@ class Scripts:
             collected.lines.append(line)
         return None
 
-    def finish(self, collected: Collected) -> Value:
-        """What runs the collected script. Raises TspSyntaxError, Refused -225."""
+    def finish(self, collected: Collected) -> None:
+        """The collected script takes its place. Raises TspSyntaxError, Refused -225."""
         if collected.bytes_ > _MOST_BYTES:
             raise Refused(-225)
         source = "\n".join(collected.lines)
         if not collected.name:
-            return self.set_anonymous(source).called
+            self.set_anonymous(source)
+            return
         script = self._made(source, collected.name)
         self._name(collected.name, script)
         self._interpreter.set_value(collected.name, script)
-        return script.called
 
     @property
     def _interpreter(self) -> Interpreter:
         assert self.interpreter is not None
         return self.interpreter
 
-    def set_anonymous(self, source: str) -> Native:
+    def set_anonymous(self, source: str) -> None:
         """Raises TspSyntaxError."""
         self._anonymous = self._made(source, "")
         self._interpreter.set_value("run", self._anonymous.called)
-        return self._anonymous
 
     def _made(self, source: str, name: str) -> Native:
         script, state = self._natives.table("script"), {"name": name, "source": source, "autorun": "no"}
