@@ -35,20 +35,21 @@ class Source:
         return "v" if self.settings["source.func"] == VOLTS else "i"
 
     # --- what the terminals get
-    def apply(self) -> None:
-        """Settings to the terminals; a sweep's level is over."""
+    def apply(self, now_ns: int | None = None) -> None:
+        """Settings to the terminals; a sweep's level is over. now_ns: None for when the present statement stands."""
         self._swept = (None, None)
-        self._drive()
+        self._drive(now_ns)
 
-    def sweep_to(self, level: float | None, limit: float | None) -> None:
-        """Level and limit of a sweep; None: the setting's own."""
+    def sweep_to(self, level: float | None, limit: float | None, now_ns: int) -> None:
+        """Level and limit of a sweep; None: the setting's own. now_ns: its nominal time, which a late host is behind."""
         self._swept = (level, limit)
-        self._drive()
+        self._drive(now_ns)
 
-    def _drive(self) -> None:
+    def _drive(self, now_ns: int | None = None) -> None:
         letter, (level, limit) = self.letter, self._swept
         level = self.settings[f"source.level{letter}"] if level is None else level
-        self.channel.drive(Drive(LETTERS[letter], level, self._range_for(letter, level), self._limit(level, limit)), self._cursor.now_ns)
+        now_ns = self._cursor.now_ns if now_ns is None else now_ns
+        self.channel.drive(Drive(LETTERS[letter], level, self._range_for(letter, level), self._limit(level, limit)), now_ns)
 
     def _limit(self, level: float, swept: float | None) -> float:
         limit = self.settings[f"source.limit{_OTHER[self.letter]}"] if swept is None else swept

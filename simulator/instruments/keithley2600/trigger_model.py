@@ -217,7 +217,7 @@ class TriggerModel:
             else:
                 now_ns = yield from self._trigger_layer(plan, now_ns)
             if sweep.source_action and sweep.endsweep_action == IDLE:
-                self._source.apply()
+                self._source.apply(now_ns)
             self._fire("SWEEP_COMPLETE", now_ns)
         self._fire("IDLE", now_ns)
 
@@ -240,7 +240,7 @@ class TriggerModel:
             if waits["endpulse"]:
                 now_ns = yield detectors["endpulse"]
             if sweep.source_action and sweep.endpulse_action == IDLE:
-                self._source.apply()
+                self._source.apply(now_ns)
             self._fire("PULSE_COMPLETE", now_ns)
             if now_ns == begun_ns:
                 now_ns = yield now_ns + _EMPTY_CYCLE_NS
@@ -252,7 +252,7 @@ class TriggerModel:
         assert self.sweep.points is not None
         letter, levels = self.sweep.points
         limit = self.sweep.limits["i" if letter == "v" else "v"]
-        self._source.sweep_to(levels[index % len(levels)], limit or None)
+        self._source.sweep_to(levels[index % len(levels)], limit or None, now_ns)
         return now_ns + self._source_ns + self._source_delay_ns()
 
     def _measure(self, plan: Plan, now_ns: int) -> Generator[int, int, int]:
