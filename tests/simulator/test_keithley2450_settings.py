@@ -262,3 +262,27 @@ def test_texts_of_a_reading_say_when_and_what_it_was() -> None:
     assert said[5].endswith("uA") and said[6].endswith(" mV") and said[7:] == ["Amp DC", "0.000000E+00"]
     bench.say(":FORM REAL;:FETC? 'defbuffer1',TIME")
     assert bench.errors() == [-224]
+
+
+def test_values_from_outside_go_into_writable_buffers_alone() -> None:
+    bench = Bench()
+    bench.say(":TRAC:MAKE 'mine',10,WRIT;:TRAC:WRIT:FORM 'mine',VOLT,6;:TRAC:WRIT:READ 'mine',1.5;:TRAC:WRIT:READ 'mine',2.5")
+    assert (
+        bench.say(":TRAC:DATA? 1,2,'mine',READ;:TRAC:STAT:AVER? 'mine';STDD? 'mine'")
+        == "1.500000E+00,2.500000E+00;2.000000E+00;7.071068E-01"
+    )
+    bench.say(":TRAC:WRIT:READ 'defbuffer1',1")
+    assert bench.errors() == [-224]
+
+
+def test_timers_start_at_a_second_and_its_fraction_and_what_is_not_connected_is_taken_silently() -> None:
+    bench = Bench()
+    bench.say(":TRIG:TIM2:STAR:SEC 12;FRAC 0.25;:TRIG:LAN1:OUT:STIM NOT1;:TRIG:TSPL1:IN:EDGE FALL;:TSPL:LINE1:MODE TRIG,IN;:TRIG:CONT OFF")
+    assert bench.say(":TRIG:TIM2:STAR:SEC?;FRAC?;:TRIG:LAN1:IN:OVER?;:TRIG:CONT?") == "1.200000E+01;2.500000E-01;0;OFF"
+    assert bench.errors() == []
+
+
+def test_a_reset_chooses_the_front_terminals() -> None:
+    bench = Bench()
+    bench.say(":ROUT:TERM REAR;*RST")
+    assert bench.say(":ROUT:TERM?") == "FRON"

@@ -1,6 +1,7 @@
 """A simulated Keithley 2450 in SCPI mode, hosted: one parser for all of its clients.
 
-core.py is the instrument; commands.py its headers; trigger_engine.py its trigger model; simulator.instruments.smu its analog part.
+instrument.py is its state; core.py what is said to it; commands.py its headers; trigger_engine.py its trigger model;
+simulator.instruments.smu its analog part.
 """
 
 from collections.abc import Callable

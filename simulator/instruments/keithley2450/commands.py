@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulator.instruments.keithley2450.call import Call, Command, default_word
 from simulator.instruments.keithley2450.configuration_lists import configuration_list_commands
+from simulator.instruments.keithley2450.digital_commands import digital_commands
 from simulator.instruments.keithley2450.readings import reading_commands
 from simulator.instruments.keithley2450.sense import sense_commands
 from simulator.instruments.keithley2450.settings import SETTINGS, Flag, Real, Setting, Value
@@ -49,6 +50,7 @@ def _catalogue() -> Iterator[Command]:
     yield from (_setting_command(setting) for setting in SETTINGS)
     yield from sweep_commands()
     yield from trigger_commands()
+    yield from digital_commands()
     yield from template_commands()
     yield from configuration_list_commands()
     yield from system_commands()

@@ -17,6 +17,7 @@ from simulator.instruments.scpi import ScpiError, illegal_value, out_of_range
 
 if TYPE_CHECKING:
     from simulator.instruments.keithley2450.core import Core
+    from simulator.instruments.keithley2450.instrument import Instrument
 
 Side = Literal["source", "measure"]
 _MOST = 300_000
@@ -34,7 +35,7 @@ class ConfigurationList(Protocol):
     side: Side
 
     def size(self) -> int: ...
-    def recall(self, core: Core, index: int) -> None: ...
+    def recall(self, core: Instrument, index: int) -> None: ...
     def text(self, index: int) -> str: ...
 
 
@@ -48,7 +49,7 @@ class StoredList:
     def size(self) -> int:
         return len(self.stored)
 
-    def recall(self, core: Core, index: int) -> None:
+    def recall(self, core: Instrument, index: int) -> None:
         function, values = self.stored[index - 1]
         if self.side == "measure":
             core.sense = function
@@ -100,7 +101,7 @@ class ConfigurationLists:
     def size(self, name: str) -> int:
         return self._lists[name].size() if name in self._lists else 0
 
-    def recall(self, core: Core, name: str, index: int) -> None:
+    def recall(self, core: Instrument, name: str, index: int) -> None:
         """Raises ScpiError 2790 for an index that the list does not have."""
         if not 1 <= index <= self.size(name):
             raise _does_not_exist()

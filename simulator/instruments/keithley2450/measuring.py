@@ -28,7 +28,7 @@ from simulator.instruments.smu.channel import Sample
 from simulator.instruments.smu.datasheet import OVERFLOW
 
 if TYPE_CHECKING:
-    from simulator.instruments.keithley2450.core import Core
+    from simulator.instruments.keithley2450.instrument import Instrument
 
 _UNIT_NUMBERS = {"VOLT": 0, "AMP": 1, "OHM": 2, "WATT": 3}
 _MATH_UNITS = {"PERC": 4, "MXB": 5, "REC": 6}
@@ -50,7 +50,7 @@ def _overflowed(sample: Sample) -> bool:
 class Reader:
     """How readings are made with the settings as they are. last, before: the latest two values."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Instrument) -> None:
         sense = core.sense
         self._core, self._channel = core, core.channel
         unit = str(core.values["UNIT", sense])
@@ -100,7 +100,7 @@ class Reader:
         return status
 
 
-def _steps(core: Core) -> tuple[Callable[[float], float], ...]:
+def _steps(core: Instrument) -> tuple[Callable[[float], float], ...]:
     """Filter, relative offset and math, in this order, as far as they are on."""
     sense = core.sense
     steps: list[Callable[[float], float]] = []
@@ -120,7 +120,7 @@ def _steps(core: Core) -> tuple[Callable[[float], float], ...]:
     return tuple(steps)
 
 
-def _math(core: Core, sense: str) -> Callable[[float], float]:
+def _math(core: Instrument, sense: str) -> Callable[[float], float]:
     kind = core.values["MATH_KIND", sense]
     m, b, reference = (core.number(name, sense) for name in ("MATH_M", "MATH_B", "MATH_PERCENT"))
     if kind == "MXB":
@@ -130,7 +130,7 @@ def _math(core: Core, sense: str) -> Callable[[float], float]:
     return lambda value: (value - reference) / reference * 100.0 if reference else OVERFLOW
 
 
-def _limits(core: Core) -> tuple[tuple[str, float, float], ...]:
+def _limits(core: Instrument) -> tuple[tuple[str, float, float], ...]:
     sense = core.sense
     return tuple(
         (y, core.number(f"LIMIT{y}_LOW", sense), core.number(f"LIMIT{y}_HIGH", sense)) for y in "12" if core.values[f"LIMIT{y}", sense]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from simulator.instruments.keithley2450.buffers import ReadingBuffer, as_block, as_text, capacity_of, element_names
-from simulator.instruments.keithley2450.call import Call, Command, Handler, says
+from simulator.instruments.keithley2450.call import Call, Command, Handler, nothing, says
 from simulator.instruments.keithley2450.settings import SENSED
 from simulator.instruments.scpi import ScpiError, boolean, choice, illegal_value, number, out_of_range
 
@@ -146,6 +146,16 @@ def _save(core: Core, call: Call) -> None:
     _buffer(core, call, 1)
 
 
+def _write(core: Core, call: Call) -> None:
+    """A value from outside into a writable buffer: value, extra value, seconds, fraction, status. Raises ScpiError -224 for another."""
+    call.argument()
+    buffer = _buffer(core, call)
+    if "WRIT" not in buffer.style:
+        raise illegal_value()
+    value, status = call.number(1, -9.9e37, 9.9e37), call.whole(5, 0, 511, 0)
+    buffer.add(value, 0.0, core.now_ns, 0, status, 0)
+
+
 def reading_commands() -> Iterator[Command]:
     yield Command("READ", None, _read, asks=_MOST_ELEMENTS)
     yield Command(f"MEASure[:{SENSED}]", None, _measure, asks=_MOST_ELEMENTS)
@@ -163,4 +173,7 @@ def reading_commands() -> Iterator[Command]:
     yield Command("TRACe:STATistics:(AVERage|MAXimum|MINimum|STDDev|SPAN|PK2Pk)", None, _statistic)
     yield Command("TRACe:STATistics:CLEar", _clear_statistics)
     yield Command("TRACe:SAVE[:APPend]", _save, takes=5)
+    yield Command("TRACe:WRITe:READing", _write, takes=6)
+    for ignored in ("TRACe:WRITe:FORMat", "TRACe:UNIT", "TRACe:MATH"):
+        yield Command(ignored, nothing, takes=6)
     yield Command("DISPlay:BUFFer:ACTive", _set_active, says(lambda core: core.active_buffer))

@@ -21,6 +21,7 @@ from simulator.instruments.smu.datasheet import KEITHLEY_2450 as SHEET
 
 if TYPE_CHECKING:
     from simulator.instruments.keithley2450.core import Core
+    from simulator.instruments.keithley2450.instrument import Instrument
 
 _LIST_NAME = "TempConfigList"
 _AUTO_DELAY = -1.0
@@ -43,7 +44,7 @@ class LevelList:
     def size(self) -> int:
         return self.points
 
-    def recall(self, core: Core, index: int) -> None:
+    def recall(self, core: Instrument, index: int) -> None:
         if index == 1 and self.range_ == "BEST":
             core.values["SOURCE_RANGE", self.function] = fitting_range(self.function, self.largest)
         if index == 1 and self.range_ != "FIX":

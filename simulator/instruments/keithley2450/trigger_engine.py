@@ -20,7 +20,7 @@ from simulator.instruments.keithley2450.trigger_branches import BranchCounter
 from simulator.instruments.scpi import ScpiError, conflict, illegal_value
 
 if TYPE_CHECKING:
-    from simulator.instruments.keithley2450.core import Core
+    from simulator.instruments.keithley2450.instrument import Instrument
 
 MOST_BLOCKS = 63
 _LOOK_NS = 100_000_000
@@ -32,7 +32,7 @@ _BLOCK_NS = 1_000
 class TriggerModel:
     """blocks: from number 1. number: of the block last reached. positions: of the configuration lists that it walks through."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Instrument) -> None:
         self.core = core
         self.blocks: list[Block] = []
         self.positions: dict[str, int] = {}

@@ -131,7 +131,7 @@ def _ranges(*rows: tuple[float, tuple[float, float], tuple[float, float] | None,
     return tuple(built)
 
 
-# Settling of the 2450's current ranges is assumed to be that of the 2636B's.
+# Of the 2450, settling of the current ranges (the 2636B's), automatic delays and the time of a range change are assumed.
 KEITHLEY_2450 = DataSheet(
     model="2450",
     volts=_ranges(
