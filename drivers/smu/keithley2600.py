@@ -153,7 +153,7 @@ class Keithley2600:
         """Whatever ends it otherwise than well switches the output off."""
         setup = self._configured("sweeping")
         setup.check_levels(levels)
-        pulse = Pulse(pulse_s, period_s, setup.reading_s(LONGEST_CYCLE_HERTZ))
+        pulse = Pulse(pulse_s, period_s, setup.capabilities.reading_s(setup.settings.nplc, False, LONGEST_CYCLE_HERTZ))
         trigger.check_pulse(pulse, setup)
         return self._swept(SweepJob(setup, levels, pulse, False, period_s, self._patience_s(setup) + period_s, checkpoint))
 

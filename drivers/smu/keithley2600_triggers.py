@@ -97,7 +97,7 @@ def sweep(source: Source) -> list[str]:
 def pulsed_sweep(setup: Setup, pulse: Pulse) -> list[str]:
     """Timer 1 begins the pulses, timer 2 ends them, timer 3 begins their readings; at zero between them.
 
-    A range searched for anew would stretch the pulse: the limit's own range is taken then.
+    A range searched for anew would stretch a pulse: the limit's own is taken then; so would autozero: it is done once before.
     """
     letter = _LETTERS[setup.source][1]
     reading = _timer(3, pulse.pulse_s - pulse.reading_s, 1, "trigger.timer[1].EVENT_ID")
@@ -106,6 +106,7 @@ def pulsed_sweep(setup: Setup, pulse: Pulse) -> list[str]:
         *sweep(setup.source),
         "smua.trigger.endpulse.action = smua.SOURCE_IDLE",
         *([f"smua.measure.range{letter} = {number(setup.limit)}"] if setup.measure_range is None else []),
+        *(["smua.measure.autozero = smua.AUTOZERO_ONCE"] if setup.settings.autozero else []),
         *_timer(1, pulse.period_s, 1, "smua.trigger.ARMED_EVENT_ID", passthrough=True),
         *_timer(2, pulse.pulse_s, 1, "trigger.timer[1].EVENT_ID"),
         *(reading if at_end else []),
@@ -157,9 +158,10 @@ def scan(volts: float, readings: int, line_in: int, line_out: int) -> list[str]:
 
 
 def ended(setup: Setup, line_out: int | None = None) -> list[str]:
-    """Nothing runs, the level is zero, the lines are quiet and the ranges as configured; the output stays as it is."""
+    """Nothing runs, the level is zero, the lines are quiet, range and autozero as configured; the output stays as it is."""
     quiet = [] if line_out is None else [f"digio.trigger[{line_out}].stimulus = 0"]
-    return [ABORT, level(setup.source, 0.0), *quiet, *_stimuli(), measure_range(setup)]
+    zeroing = ["smua.measure.autozero = smua.AUTOZERO_AUTO"] if setup.settings.autozero else []
+    return [ABORT, level(setup.source, 0.0), *quiet, *_stimuli(), measure_range(setup), *zeroing]
 
 
 def count_readings(buffers: Sequence[str]) -> list[str]:

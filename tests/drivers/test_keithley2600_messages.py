@@ -281,6 +281,7 @@ def test_pulses_are_begun_ended_and_read_by_timers():
         *SWEPT,
         "smua.trigger.endpulse.action = smua.SOURCE_IDLE",
         "smua.measure.rangei = 1e-09",
+        "smua.measure.autozero = smua.AUTOZERO_ONCE",
         "trigger.timer[1].reset()",
         "trigger.timer[1].delay = 0.01",
         "trigger.timer[1].count = 1",
@@ -335,8 +336,15 @@ def test_what_ended_is_aborted_at_level_zero_with_its_own_range_again():
         "smua.trigger.measure.stimulus = 0",
         "smua.trigger.endpulse.stimulus = 0",
         "smua.measure.autorangei = smua.AUTORANGE_ON",
+        "smua.measure.autozero = smua.AUTOZERO_AUTO",
     ]
     assert "digio.trigger[2].stimulus = 0" in trigger.ended(of(VOLTS), 2)
+
+
+def test_without_autozero_none_is_done_for_pulses_or_after_them():
+    setup = of(SourceSettings(limit_amps=1e-3, autozero=False))
+    said = [*trigger.pulsed_sweep(setup, Pulse(1e-3, 1e-2, 1e-4)), *trigger.ended(setup)]
+    assert not any("autozero" in statement for statement in said)
 
 
 # --- scanning
