@@ -176,7 +176,8 @@ KEITHLEY_2450 = SmuCapabilities(
     own_settle_s=((100e-9, 50e-3), (1e-6, 3e-3), (10e-6, 2e-3), (1.0, 1e-3)),
     sweep_delay_s=(50e-6, 10_000.0),
 )
-# The 2461's manual 2461-901-01: ranges 6-98, limits 6-94. Its 10 A range is for its own pulses, which are not used here.
+# The 2461's manual 2461-901-01: ranges 6-98, limits 6-94. Its 10 A range is for its own pulses, which are not used here. Assumed: the
+# envelope, corner by corner of its ranges, and the rates, sizes and delays of the 2450.
 _2461_AMPS = (1e-6, 10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1.0, 4.0, 5.0, 7.0)
 _2461_VOLTS = (0.2, 2.0, 7.0, 10.0, 20.0, 100.0)
 KEITHLEY_2461 = replace(
@@ -189,6 +190,7 @@ KEITHLEY_2461 = replace(
 )
 KEITHLEY_2460 = replace(KEITHLEY_2461, model="2460")
 # The 2470's manual 2470-901-01, 12-78 and 12-82; its 1000 V range reaches 1100 V, of which no more than 105 % is used here.
+# Assumed: the 21 mA at 1000 V, and the rates, sizes and delays of the 2450.
 _2470_VOLTS = (0.2, 2.0, 20.0, 200.0, 1000.0)
 KEITHLEY_2470 = replace(
     KEITHLEY_2450,

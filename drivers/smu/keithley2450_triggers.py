@@ -117,7 +117,8 @@ class Pulse:
 def pulse_of(model: SmuCapabilities, pulse_s: float, period_s: float, reading_s: float) -> Pulse:
     """The 2450 has no pulses: each one is a step of a list at its level and as many as are needed at zero, all equally long.
 
-    reading_s: from one reading to the next. The period is the next longer multiple of the pulse. Raises OverLimit.
+    reading_s: from one reading to the next, what an instrument may do beside the next delay included: a pulse is rather shorter than
+    asked for than longer. The period is the next longer multiple of the pulse. Raises OverLimit.
     """
     model.check_pulse(pulse_s, reading_s)
     steps = math.ceil(period_s / pulse_s - 1e-9) if math.isfinite(period_s) else 0
