@@ -1,5 +1,7 @@
 """What hangs on what in a 2450: ranges and limits, sense wires, interlock, protection, calculations, status registers, formats."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,8 @@ def test_changing_the_sense_wires_under_bias_switches_the_output_off() -> None:
     assert bench.say(":OUTP?") == "1"
     bench.say(":SENS:CURR:RSEN ON")
     assert bench.say(":OUTP?;:SENS:CURR:RSEN?") == "0;1"
-    assert int(bench.say(":READ? 'defbuffer1',SOURSTAT")) == 8 + 64
+    assert int(bench.say(":READ? 'defbuffer1',SOURSTAT")) == 8
+    assert int(bench.say(":OUTP ON;:READ? 'defbuffer1',SOURSTAT")) == 8 + 64 + 128
 
 
 def test_a_fixed_measure_range_takes_limits_of_a_tenth_of_it_and_raises_a_smaller_one_with_a_warning() -> None:
@@ -286,3 +289,90 @@ def test_a_reset_chooses_the_front_terminals() -> None:
     bench = Bench()
     bench.say(":ROUT:TERM REAR;*RST")
     assert bench.say(":ROUT:TERM?") == "FRON"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # Of programs that others wrote for the real one, as they send them.
+        "*RST;:stat:pres;:*CLS;", ":SENS:FUNC 'CURR';:SENS:CURR:NPLC 0.010000;", "SOUR:voltage:ILIM 0.0001", ":SENSe:current:RSENse 1",
+        ":SENSe:current:NPLCycles 0.01", ":TRACe:MAKE 'mybuf', 100, ", ":SOURce:SWEep:voltage:LINear 0,1,5,0,1,AUTO,ON,OFF,'defbuffer1'",
+        ":STATus:CLEar", ":SYSTem:CLEar", ":ABORt", "SENS:CURR:RANG 500e-6", ":CURR:AZER OFF;:VOLT:AZER OFF;:AZER:ONCE",
+        ':SOUR:SWE:VOLT:LIN:STEP -0.1, 0.1, 0.05, 0.1, 1, FIXED, OFF, ON, "defbuffer1"', ":SYST:BEEP 440, 0.1", ":DISP:SCR HOME",
+        ':TRIG:LOAD "SimpleLoop", 10, 0, "defbuffer1"', ":TRIG:LOAD 'EMPTY';TRIG:BLOC:BUFF:CLEAR 1, 'defbuffer1'",
+        "TRIG:LOAD 'EMPTY'", 'TRIG:BLOC:WAIT 2, DIG1, ENT, OR', "DISP:LIGH:STAT ON50", "SENS:CURR:AVER:TCON REP;COUN 5;:SENS:CURR:AVER ON",
+        'TRAC:SAVE "/usb1/data.csv", "defbuffer1", ALL', ":SOUR:DEL 0.01;:SOUR:VOLT:DEL:AUTO ON", ":OUTP:VOLT:SMOD HIMP", ":OUTP 1",
+    ],
+)  # fmt: skip
+def test_what_other_programs_say_is_understood(line: str) -> None:
+    bench = Bench()
+    bench.say(line)
+    wanted = [-113] if line.count("'EMPTY';TRIG") else []  # a path that is not left goes on, as the standard says
+    assert bench.errors() == wanted
+
+
+def spelled(pattern: str) -> str:
+    """One spelling of a header: without what is optional, the first of each choice, number 1."""
+    text = re.sub(r"\[[^\]]*\]", "", pattern.replace("[1]", ""))
+    return re.sub(r"\(([^|)]*)[^)]*\)", r"\1", re.sub(r"<\d>", "1", text)).lstrip(":")
+
+
+ARGUMENTS = (
+    "",
+    "1",
+    "ON",
+    "'defbuffer1'",
+    "1,DIG1,1",
+    "1,'defbuffer1',1,2",
+    "1,2,3,4,5,6,7,8,9",
+    "-1e40",
+    "NONE",
+    ",,,",
+    "'/usb1/a.csv'",
+    "MIN",
+)
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+def test_no_command_and_no_query_upsets_it_whatever_its_arguments(arguments: str) -> None:
+    bench = Bench(Route.NONE)
+    bench.say(":SENS:COUN 3")
+    for _, command in _COMMANDS:
+        header = spelled(command.pattern)
+        if command.set is not None:
+            bench.say(f"{header} {arguments}")
+        if command.query is not None:
+            bench.say("*CLS")
+            said = bench.ask(f"{header}? {arguments}").data
+            assert bool(said) != bool(bench.errors()), header
+        if bench.smu.instrument.model.running:
+            bench.say(":ABOR")
+    assert bench.say("*RST;*CLS;*LANG?") == "SCPI"
+
+
+def test_user_delays_and_the_rest_of_the_branches() -> None:
+    bench = Bench().ready()
+    bench.say(":SOUR:VOLT:DEL:USER2 0.1;:SENS:CURR:DEL:USER1 0.2;:SOUR:VOLT:DEL 0;:SENS:CURR:NPLC 0.01;AZER OFF;RANG 1e-3")
+    for number, block in enumerate(
+        (
+            "DEL:DYN {},SOUR2", "DEL:DYN {},MEAS1", "MDIG {},'defbuffer1',2", "BRAN:DELT {},1,6", "NOP {}", "BRAN:LIM:DYN {},INS,1,8",
+            "NOP {}", "BRAN:COUN:RES {},9", "BRAN:COUN {},1,1", "DIG:IO {},3",
+        ),
+        1,
+    ):  # fmt: skip
+        bench.say(f":TRIG:BLOC:{block.format(number)}")
+    assert bench.errors() == []
+    assert bench.ask(":INIT;*WAI").busy_ns == pytest.approx(0.3 * SECOND, rel=0.05)
+    listing = bench.say(":TRIG:BLOC:LIST?")
+    assert "DELAY: S2" in listing and "TYPE: INS" in listing and "VALUE: 3 MASK: 63" in listing
+    bench.pass_time(0.1)
+    assert bench.say(":TRIG:STAT?") == "IDLE;IDLE;10"
+
+
+def test_an_offset_of_one_function_leaves_the_others_and_ohms_have_ranges_of_their_own() -> None:
+    bench = Bench().ready()
+    bench.say(":SENS:RES:RANG 4e3;:SENS:RES:RANG:AUTO:ULIM 1e6;:SENS:FUNC 'RES'")
+    assert bench.say(":SENS:RES:RANG?;:SENS:RES:RANG:AUTO:ULIM?;:SENS:FUNC?") == '2.000000E+04;2.000000E+06;"RES"'
+    assert float(bench.say(":READ?")) == pytest.approx(0.1 / bench.true_amps(0.1), rel=0.02)
+    bench.say(":SENS:CURR:RANG:AUTO:ULIM 1")
+    assert bench.errors() == [-113]

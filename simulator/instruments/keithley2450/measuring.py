@@ -63,7 +63,9 @@ class Reader:
         measured = _MATH_UNITS[str(core.values["MATH_KIND", sense])] if core.values["MATH", sense] else _UNIT_NUMBERS[unit]
         self._units = measured + (0 if self._source_in_volts else 16)
         self._status = FRONT if core.terminals == "FRON" else 0
-        self._source_status = (READ_BACK if self._reads_back else 0) | (FOUR_WIRE if core.values["RSENSE", sense] else 0)
+        self._source_status = READ_BACK if self._reads_back else 0
+        # With the output off it senses with two wires, whatever is set.
+        self._while_on = OUTPUT_ON | (FOUR_WIRE if core.values["RSENSE", sense] else 0)
         self.last = self.before = 0.0
 
     def take(self, buffer: ReadingBuffer, end_ns: int) -> bool:
@@ -81,7 +83,7 @@ class Reader:
             status |= self._tested(value)
         source_status = self._source_status | core.protecting
         if channel.output:
-            source_status |= OUTPUT_ON
+            source_status |= self._while_on
         if sample.limited:
             source_status |= LIMITED
         source = channel.drive_now.level if not self._reads_back else sample.volts if self._source_in_volts else sample.amps

@@ -13,6 +13,7 @@ from simulator.instruments.keithley2450.call import Call, Command, default_word
 from simulator.instruments.keithley2450.settings import HEADROOM, LONG, RANGES, SENSE, SENSED, fitting_range
 from simulator.instruments.keithley2450.source import LIMIT_CHANGED, SMALLEST_LIMIT_OF_RANGE
 from simulator.instruments.scpi import boolean, choice, number, undefined_header
+from simulator.instruments.smu.datasheet import RATED_HERTZ
 
 if TYPE_CHECKING:
     from simulator.instruments.keithley2450.core import Core
@@ -108,7 +109,7 @@ def _function(core: Core, _: Call) -> str:
 def _zero_once(core: Core, _: Call) -> None:
     """Reference and zero of the present aperture; takes their time."""
     core.require_idle()
-    core.busy_ns += round(2e9 * core.number("NPLC", core.sense) / 60.0)
+    core.busy_ns += round(2e9 * core.number("NPLC", core.sense) / RATED_HERTZ)
 
 
 def _acquire(core: Core, call: Call) -> None:
