@@ -151,7 +151,8 @@ class Watchdog:
 
     def _stand_in(self, why: str) -> None:
         outcome = stop_everything(self._lab, latch=False)
-        self._retry_at = self._monotonic() + RETRY_S
+        # Once more at once: an instrument may have been busy.
+        self._retry_at = self._monotonic() + (RETRY_S if why == AGAIN else 0.0)
         # The same answer is not told again.
         if not same(outcome, self._doubt):
             self._untold.append((why, outcome))

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 from drivers.crossbar import read_status
 from hil.model.lab import LabConfig, load_lab
 from hil.model.plans import PLAN
-from hil.model.runs import RunState
+from hil.model.runs import ENDED, RunState
 from hil.runs.submit import submit_plan
 from hil.store import open_store
 from hil.store.protocol import Store
@@ -35,6 +35,7 @@ OFF_S = 2.0
 SPAN_S = 1.5
 """Kills fall within this long after the first sweep began: about one sweep and the beginning of the next."""
 GIVE_UP_S = 3 * OFF_S
+DEAD_MAN_S = 2.0
 PLAN_OF_A_SWEEP: dict[str, Any] = {
     "kind": "iv_sweep",
     "dies": [[0, 0]],
@@ -50,7 +51,7 @@ QUESTION = {"keithley2450": ":OUTP?", "keithley2600": "print(smua.source.output)
 @dataclass(frozen=True)
 class Kill:
     """was_on: the output outlived the worker. off_s: from the signal until the instrument said off. told: the watchdog's event in the
-    store. left_safe: every junction isolated and the needles up once that was told."""
+    store. left_safe: every junction isolated and the needles up, at the latest when the controller does it by itself."""
 
     was_on: bool
     off_s: float
@@ -107,23 +108,30 @@ class Lane:
         while self.output.is_on() is not False and time.monotonic() < killed_at + GIVE_UP_S:
             time.sleep(0.002)
         off_s = time.monotonic() - killed_at
-        return Kill(bool(was_on), off_s, self._told(seen), self._safe())
+        return Kill(bool(was_on), off_s, self._told(seen), self._is_left_safe())
 
     def begin(self) -> int:
         """Process id of a new worker. Returns when the output is on for a sweep, and not for the contact before, as far as the
         instrument lets us ask."""
         pid = self._workers.start()
-        # A wafer each time: the pads of one bear only so many touchdowns.
-        self._wafers += 1
-        plan = PLAN.validate_python({**PLAN_OF_A_SWEEP, "wafer": f"W{self._wafers}"})
-        run = submit_plan(self.store, self._lab, plan, "killer")
-        until(lambda: self._in_contact(run.id), 60)
+        until(lambda: self._sweeps(self._submit()), 120)
         until(lambda: self.output.is_on() is not False, 60)
         return pid
 
+    def _submit(self) -> str:
+        # A wafer each time: the pads of one bear only so many touchdowns.
+        self._wafers += 1
+        plan = PLAN.validate_python({**PLAN_OF_A_SWEEP, "wafer": f"W{self._wafers}"})
+        # One that failed by itself, as on a computer that hardly lets the lab answer, holds the queue.
+        self.store.release_queue("killer")
+        return submit_plan(self.store, self._lab, plan, "killer").id
+
+    def _sweeps(self, run: str) -> bool:
+        """Whether it is in contact and at it; False when it ended before."""
+        until(lambda: self.store.run(run).state in ENDED or self._in_contact(run), 60)
+        return self.store.run(run).state is RunState.RUNNING
+
     def _in_contact(self, run: str) -> bool:
-        now = self.store.run(run)
-        assert now.state in (RunState.QUEUED, RunState.RUNNING), now.error
         return any(event.kind == "contact" for event in self.store.events(run_id=run))
 
     def _told(self, after: int) -> str:
@@ -135,6 +143,11 @@ class Lane:
 
         until(told, 30)
         return found[0]
+
+    def _is_left_safe(self) -> bool:
+        with suppress(AssertionError):
+            until(self._safe, DEAD_MAN_S)
+        return self._safe()
 
     def _safe(self) -> bool:
         status = read_status(self._lab.crossbar.address)

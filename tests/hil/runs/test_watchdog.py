@@ -4,12 +4,16 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
 
-from hil.model.lab import load_lab
+from drivers.protocols import SourceMeter
+from drivers.smu.keithley2450 import open_keithley2450
+from drivers.smu.values import SmuReading
+from hil.model.lab import SmuSection, load_lab
 from hil.model.runs import RunState
 from hil.runs.heart import STALE_S
 from hil.runs.leaving import WORKER, last_outcome, tell_left
@@ -350,6 +354,46 @@ def test_once_a_worker_is_at_work_again_the_watchdog_leaves_the_rest_to_it(
             worker.sign.say(Word.WORKING)
             passes(time, dog, 0.9)
         assert lab.world.needles.touching
+
+
+class HangingMeter:
+    """The driver of an SMU that does not come back from a reading until it may."""
+
+    may_go_on = threading.Event()
+
+    def __init__(self, smu: SourceMeter) -> None:
+        self._smu = smu
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._smu, name)
+
+    def measure(self, level: float) -> SmuReading:
+        assert HangingMeter.may_go_on.wait(30)
+        return self._smu.measure(level)
+
+
+def open_hanging(address: str, timeout_s: float) -> HangingMeter:
+    return HangingMeter(open_keithley2450(address, timeout_s))
+
+
+def test_a_main_loop_that_hangs_in_a_driver_with_the_output_on_is_made_up_for_soon_after_the_answer_was_due(
+    lab: SimulatedLab, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = EntryPoint("hanging", f"{__name__}:open_hanging", "hil.drivers")
+    monkeypatch.setattr("hil.station.instruments.entry_points", lambda group: [hanging, *entry_points(group=group)])
+    HangingMeter.may_go_on.clear()
+    sections = ("prober", "smu", "crossbar")
+    hasty = {name: getattr(lab.config, name).model_copy(update={"timeout_s": 0.2}) for name in sections}
+    hasty["smu"] = SmuSection(driver="hanging", address=lab.config.smu.address, timeout_s=0.2)
+    with Service(lab.config.model_copy(update=hasty), store, watchdog=tmp_path) as service:
+        run = service.submit(plan_of(kind="contact_check", dies=[(0, 0)]))
+        until(lambda: lab.world.output_on, 20)
+        until(lambda: not lab.world.output_on, 10)
+        until(lambda: bool(told(store, "worker_silent")), 10)
+        assert "its main loop does not come by" in told(store, "worker_silent")[0]
+        HangingMeter.may_go_on.set()
+        assert service.ended(run).state is RunState.FAILED, "somebody switched off beneath it"
+        assert lab.is_safe()
 
 
 def test_a_worker_that_left_in_good_order_raises_no_alarm(lab: SimulatedLab, dog: Watchdog, worker: Worker, time: HandTime) -> None:
