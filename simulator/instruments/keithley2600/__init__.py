@@ -4,10 +4,10 @@ Rule: a lost connection changes no output.
 Source: Series 2600B reference manual 2600BS-901-01; data sheet of the 2636B.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from simulator.instruments.keithley2600.core import Core
-from simulator.instruments.line_instrument import LineInstrument, LinePort
+from simulator.instruments.line_instrument import LineInstrument
 from simulator.world import World
 
 
@@ -19,10 +19,13 @@ class Keithley2600(LineInstrument):
         super().__init__(self.tsp, wall_ns)
         self.tsp.deliver = self._deliver
 
-    def hear(self, port: LinePort, lines: Iterable[str], now_ns: int) -> None:
-        """`abort` and *TRG are heard although a script runs; everything else waits for its turn."""
-        self.agenda.run(now_ns)
-        super().hear(port, [line for line in lines if not self.tsp.interrupt(line, now_ns)], now_ns)
+    def advance(self, now_ns: int) -> None:
+        """While a statement waits, `abort` and the *TRG that it waits for are heard before what was said earlier."""
+        super().advance(now_ns)
+        while (urgent := next((each for each in self._lines if self.tsp.interrupts(each.line)), None)) is not None:
+            self._lines.remove(urgent)
+            self.tsp.interrupt(urgent.line, now_ns)
+            super().advance(now_ns)
 
     def set_interlock(self, closed: bool, now_ns: int) -> None:
         """The interlock's switch."""

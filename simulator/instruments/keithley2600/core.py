@@ -67,17 +67,18 @@ class Core:
         self.instrument.own.enter(now_ns)
         self.instrument.errors.add(-363, TEXTS[-363])
 
-    def interrupt(self, line: str, now_ns: int) -> bool:
-        """Whether a line is heard although another one waits, and is done with."""
+    def interrupts(self, line: str) -> bool:
+        """Whether a line is heard although another one waits: `abort`, and *TRG where that is waited for."""
         word = line.strip().lower()
-        if not self.blocked or word not in ("abort", "*trg"):
-            return False
+        return self.blocked and (word == "abort" or (word == "*trg" and self.instrument.objects.command.waited))
+
+    def interrupt(self, line: str, now_ns: int) -> None:
+        """Carry out such a line."""
         self.instrument.own.enter(now_ns)
-        if word == "*trg":
-            self.instrument.trigger()
-        else:
+        if line.strip().lower() == "abort":
             self._end()
-        return True
+        else:
+            self.instrument.trigger()
 
     def set_interlock(self, closed: bool, now_ns: int) -> None:
         """The interlock's switch. Open, outputs that could carry more than it allows go off."""

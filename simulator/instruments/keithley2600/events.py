@@ -114,12 +114,10 @@ class Detector:
         else:
             self.detected = True
 
-    def hear_if_waited(self, now_ns: int) -> bool:
-        """Whether somebody was waiting."""
-        waited = bool(self._waiting)
-        if waited:
-            self.hear(now_ns)
-        return waited
+    @property
+    def waited(self) -> bool:
+        """Whether somebody waits for the next event."""
+        return bool(self._waiting)
 
     def take(self) -> bool:
         """Whether there was an event; it is used up."""

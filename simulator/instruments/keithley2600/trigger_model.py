@@ -231,6 +231,7 @@ class TriggerModel:
             if waits["source"]:
                 now_ns = yield detectors["source"]
             if sweep.source_action:
+                now_ns = yield max(now_ns, self._measuring.channel.free_ns)  # Still at work on the last reading.
                 now_ns = yield self._step(done, now_ns)
                 self._fire("SOURCE_COMPLETE", now_ns)
             if waits["measure"] and sweep.measure_action != ASYNC:
@@ -277,7 +278,7 @@ class TriggerModel:
         loop = self._begin(self._measurements(plan, beside, now_ns), now_ns)
         now_ns = yield from self._trigger_layer(None, now_ns)
         if beside.measuring:
-            now_ns = yield beside.over
+            return (yield beside.over)
         loop.end()
         if loop in self._loops:
             self._loops.remove(loop)
@@ -291,6 +292,7 @@ class TriggerModel:
             beside.measuring = True
             now_ns = yield from self._measure(plan, now_ns)
             beside.measuring = False
-            if beside.over.hear_if_waited(now_ns):
+            if beside.over.waited:
+                beside.over.hear(now_ns)
                 return
             done += 1
