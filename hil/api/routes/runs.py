@@ -28,7 +28,12 @@ Key = Annotated[
         examples=["wafer-W1-monday"],
     ),
 ]
-PlanBody = Annotated[Plan, Body(examples=[{"kind": "characterise", "wafer": "W1", "dies": [[0, 0], [-3, 0]]}])]
+EXAMPLES: list[dict[str, Any]] = [
+    {"kind": "characterise", "wafer": "W1", "dies": [[0, 0], [-3, 0]]},
+    {"kind": "iv_sweep", "wafer": "W1", "dies": [[0, 0]], "junctions": [[0, 3, 7]], "start": -0.5, "stop": 0.5, "points": 101},
+    {"kind": "switching", "wafer": "W1", "dies": [[0, 0]], "junctions": [[0, 3, 7]], "pulse_volts": [0.4, 0.45], "pulse_s": [1e-7]},
+]
+PlanBody = Annotated[Plan, Body(examples=EXAMPLES)]
 DRY: dict[int | str, dict[str, Any]] = {200: {"model": DryRun, "description": "`?dry_run=true`: what it would do; nothing queued"}}
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute)
 
