@@ -46,21 +46,21 @@ class OutputSwitch:
         self._connect, self._cut_off = connect, cut_off
 
     def off(self) -> None:
-        """Any thread may call it. Raises OutputMayBeOn."""
+        """Any thread may call it. Raises OutputMayBeOn, caused by what failed first."""
         deadline = time.monotonic() + _WITHIN_S
         self._say(self._link)
-        failures: list[str] = []
+        failures: list[DriverError] = []
         for attempt in (self._here, self._beside, self._instead):
             try:
                 attempt(deadline)
             except DriverError as error:
-                failures.append(str(error))
+                failures.append(error)
             else:
                 return
         raise OutputMayBeOn(
-            f"{self._name}: output off could not be verified ({'; '.join(failures)}); "
+            f"{self._name}: output off could not be verified ({'; '.join(map(str, failures))}); "
             "treat the needles as live and switch off at the front panel"
-        )
+        ) from failures[0]
 
     def _here(self, deadline: float) -> None:
         """On the connection that is there, if nobody is using it and it can be trusted."""

@@ -352,8 +352,9 @@ def test_an_instrument_that_vanished_may_still_be_on():
     with ScriptedServer(Scripted2600()) as server, opened(server, HURRY_S) as smu:
         smu.identify()
         server.__exit__()
-        with pytest.raises(OutputMayBeOn):
+        with pytest.raises(OutputMayBeOn) as failure:
             smu.output_off()
+        assert isinstance(failure.value.__cause__, LinkError), "a lost line, not a fault of the plan"
 
 
 def test_off_wins_over_an_on_that_was_begun_before_it():
