@@ -116,6 +116,8 @@ class LuaInterpreter:
             return float(value)
         if value is None or kind in (float, str, bool, Native) or self._type_of(value) != "table" or depth > _DEPTH:
             return value
+        if isinstance(native := self._handle(value), Native):
+            return native
         return Table(pairs={self._in(key, depth + 1): self._in(each, depth + 1) for key, each in value.items()})
 
     def _plain(self, function: Function) -> Callable[..., tuple[Any, ...]]:

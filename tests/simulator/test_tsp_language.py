@@ -63,6 +63,7 @@ def both() -> tuple[Bench, Bench]:
         ("print((smu.nothing()))", "nil"),
         ("print(smu.sum({1, 2, 3.5}))", "6.5"),
         ("print(smu.same(smu.readings), smu.same(1), smu.buffer()[1])", "true\tfalse\t10"),
+        ("print(smu.holds({x = smu.readings}), smu.holds({x = {}}))", "true\tfalse"),
         ("print(smu.buffer() == smu.readings, smu == smu.source)", "true\tfalse"),
         ("print(type(nil), type(1), type('a'), type({}), type(smu), type(print), type(true))",
          "nil\tnumber\tstring\ttable\ttable\tfunction\tboolean"),

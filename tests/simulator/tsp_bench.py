@@ -31,6 +31,7 @@ class Bench:
         smu.function("nothing", lambda _: None)
         smu.function("sum", lambda given: sum(given[0].array()))
         smu.function("same", lambda given: given[0] is readings)
+        smu.function("holds", lambda given: given[0].get("x") is readings)
         smu.function("buffer", lambda _: readings)
         smu.function("fail", self._fail)
         smu.function("stop", self._stop)

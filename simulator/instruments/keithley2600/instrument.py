@@ -12,6 +12,7 @@ from datetime import datetime
 from simulator.instruments.keithley2600.bits import bit_table
 from simulator.instruments.keithley2600.errors import SERIOUS, TEXTS, Entry, ErrorQueue, Refused, number, text, whole
 from simulator.instruments.keithley2600.events import COMMAND_EVENT, Events
+from simulator.instruments.keithley2600.factory import Factory
 from simulator.instruments.keithley2600.natives import Cursor, Happening, Natives, Turn, Until
 from simulator.instruments.keithley2600.panel import Display, panel_tables
 from simulator.instruments.keithley2600.printing import Printer
@@ -176,7 +177,7 @@ class Instrument:
             node.attribute(name, attribute, panel["localnode"].setters.get(name))
         natives.function(node, "getglobal", lambda given: (self.interpreter.value_of(text(_at(given, 0))),))
         natives.function(node, "setglobal", lambda given: self.interpreter.set_value(text(_at(given, 0)), _at(given, 1)))
-        return names | self._functions()
+        return names | self._functions() | Factory(natives, self.objects, self._waiter).functions()
 
     def _functions(self) -> dict[str, Value]:
         plain: dict[str, Callable[[Arguments], Value]] = {

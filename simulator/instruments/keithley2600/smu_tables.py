@@ -20,7 +20,7 @@ _PASSWORD = "KI0026XX"  # noqa: S105  (with which every 2600B leaves the factory
 
 def smu_table(smu: Smu) -> Native:
     natives = smu.shared.natives
-    table = natives.table()
+    table = natives.table(of=smu)
     table.objects |= {name: float(value) for name, value in CONSTANTS.items()}
     for name in ("source", "measure", "measure.filter", "measure.rel", "cal", "contact"):
         _child(table, name, natives.table())
