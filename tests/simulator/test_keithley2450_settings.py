@@ -39,15 +39,17 @@ def test_changing_the_sense_wires_under_bias_switches_the_output_off() -> None:
     assert int(bench.say(":OUTP ON;:READ? 'defbuffer1',SOURSTAT")) == 8 + 64 + 128
 
 
-def test_a_fixed_measure_range_takes_limits_of_a_tenth_of_it_and_raises_a_smaller_one_with_a_warning() -> None:
-    bench = Bench().ready(limit="1e-5")
+def test_a_fixed_measure_range_takes_limits_of_a_thousandth_of_it_and_raises_a_smaller_one_with_a_warning() -> None:
+    bench = Bench().ready(limit="1e-7")
     bench.say(":SENS:CURR:RANG 1e-3")
-    assert bench.say(":SOUR:VOLT:ILIM?") == "1.060000E-04"
+    assert bench.say(":SOUR:VOLT:ILIM?") == "1.000000E-06"
     assert bench.errors() == [] and bench.say(":SYST:EVEN:COUN? WARN") == "1"
-    bench.say(":SOUR:VOLT:ILIM 1e-5")
+    bench.say(":SOUR:VOLT:ILIM 1e-7")
     assert bench.errors() == [-222]
-    bench.say(":SENS:CURR:RANG:AUTO ON;:SOUR:VOLT:ILIM 1e-5")
-    assert bench.errors() == [] and bench.say(":SOUR:VOLT:ILIM?") == "1.000000E-05"
+    bench.say(":SOUR:VOLT:ILIM 1e-5")
+    assert bench.errors() == [], "1 % of the range"
+    bench.say(":SENS:CURR:RANG:AUTO ON;:SOUR:VOLT:ILIM 1e-7")
+    assert bench.errors() == [] and bench.say(":SOUR:VOLT:ILIM?") == "1.000000E-07"
 
 
 def test_a_fixed_measure_range_limits_too() -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _LIMITS = {"VOLT": (*SHEET.limits["CURR"], 1.05e-4), "CURR": (*SHEET.limits["VOLT"], 21.0)}
 """(smallest, largest, default) of the limit while VOLT or CURR is sourced."""
 _LONGEST_S = 10_000.0
-SMALLEST_LIMIT_OF_RANGE = 0.106
-"""A limit on a fixed measure range is at least this part of the range."""
+SMALLEST_LIMIT_OF_RANGE = 0.001
+"""A limit on a fixed measure range is at least this part of the range: manual Rev. B, 6-71; later revisions ask for 10.6 %."""
 LIMIT_CHANGED = 5081
 
 
