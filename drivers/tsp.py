@@ -18,8 +18,8 @@ from drivers.links.text import Probe, TextLink
 
 PRECISE = "format.asciiprecision = 16"
 """Digits of a number that reads back as the same double, but for its last bit; the default is 6."""
-PROBE = Probe(f"{PRECISE} print({{tag}})", "{tag:.15e}", 99_999)
-"""What settles a link in doubt."""
+PROBE = Probe(f"localnode.prompts = 0 localnode.showerrors = 0 {PRECISE} print({{tag}})", "{tag:.15e}", 99_999)
+"""What settles a link in doubt; one on which a client of before left prompts switched on is, too."""
 ERRORS = ("hil_e = errorqueue.count", "hil_e")
 """Statement and variable: how many entries the error queue has."""
 LINE_BYTES = 4_000

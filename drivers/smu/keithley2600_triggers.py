@@ -18,7 +18,7 @@ from drivers.smu.setup import Setup
 from drivers.smu.values import Floats, ScanSettings
 from drivers.tsp import PRECISE, number, parse_count, parse_flag, table
 
-COUNTS = ("hil_n", "hil_m", "hil_o", "hil_e", "hil_x")
+COUNTS = ("hil_n", "hil_m", "hil_o", "hil_x")
 """Variables of `count_readings`."""
 _EDGE_S = 10e-6
 """Width of the edge that says a reading is taken; also the shortest delay of a timer."""
@@ -39,11 +39,10 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Progress:
-    """stored: readings that can be read out. errors: entries of the error queue. overrun: whether an edge was lost."""
+    """stored: readings that can be read out. overrun: whether an edge was lost."""
 
     stored: int
     output_on: bool
-    errors: int
     overrun: bool
 
 
@@ -171,7 +170,6 @@ def count_readings(buffers: Sequence[str]) -> list[str]:
         f"hil_n = {first}.n",
         f"hil_m = {last}.n",
         f"hil_o = {OUTPUT}",
-        "hil_e = errorqueue.count",
         "hil_x = status.operation.instrument.smua.trigger_overrun.condition",
     ]
 
@@ -179,8 +177,7 @@ def count_readings(buffers: Sequence[str]) -> list[str]:
 def parse_progress(answers: Sequence[str], name: str) -> Progress:
     """answers: to `COUNTS`."""
     stored = min(parse_count(text, name) for text in answers[:2])
-    overrun = bool(parse_count(answers[4], name) & _MEASURE_OVERRUN)
-    return Progress(stored, parse_flag(answers[2], name), parse_count(answers[3], name), overrun)
+    return Progress(stored, parse_flag(answers[2], name), bool(parse_count(answers[3], name) & _MEASURE_OVERRUN))
 
 
 def columns_of_sweep(source: Source) -> tuple[str, ...]:

@@ -147,6 +147,17 @@ def test_limits_and_levels_arrive_with_all_their_digits(sim: Bench, smu: Keithle
     assert sim.errors == 0
 
 
+def test_prompts_that_a_client_of_before_switched_on_are_no_answers(sim: Bench):
+    sim.device.tsp.instrument.prompts = True
+    with closing(open_keithley2600(sim.address, 0.5)) as smu:
+        with contextlib.suppress(DriverError):
+            smu.identify()
+        smu.configure(FAST)
+        smu.output_on()
+        assert smu.measure(0.02).volts == pytest.approx(0.02, rel=0.05)
+    assert not sim.device.tsp.instrument.prompts
+
+
 # --- single readings
 def test_a_reading_is_the_pads_and_afterwards_the_level_is_zero(sim: Bench, smu: Keithley2600):
     switched_on(smu)
