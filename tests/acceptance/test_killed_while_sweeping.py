@@ -3,8 +3,6 @@ instrument's own word."""
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,8 @@ from tests.support.waiting import until
 KILLS = 5
 
 
-@pytest.mark.parametrize("model", ["keithley2450"])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["keithley2450", "keithley2600"])
 def test_wherever_in_a_sweep_the_worker_is_killed_the_output_is_off_within_two_seconds(tmp_path: Path, model: str) -> None:
     kills = kill_many(tmp_path, KILLS, lanes=1, seed=7, flags=("--smu", model))
     assert max(kill.off_s for kill in kills) <= OFF_S
@@ -25,32 +24,24 @@ def test_wherever_in_a_sweep_the_worker_is_killed_the_output_is_off_within_two_s
     assert {kill.told for kill in kills} == {"the worker died; the watchdog made the station safe as far as it could"}
 
 
-@contextmanager
-def frozen() -> Iterator[Callable[[int], None]]:
-    """Freezes a process: its sockets stay open, and nobody answers on them. It is thawed and killed in the end."""
-    pids: list[int] = []
-
-    def freeze(pid: int) -> None:
-        os.kill(pid, signal.SIGSTOP)
-        pids.append(pid)
-
-    yield freeze
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-        kill(pid)
+def freeze(pid: int) -> None:
+    """Its sockets stay open, and nobody answers on them."""
+    os.kill(pid, signal.SIGSTOP)
 
 
 @pytest.mark.parametrize(
-    ("clients", "seen_on"),
+    ("model", "clients", "seen_on"),
     [
-        pytest.param("200", True, id="many clients"),
-        pytest.param("2", True, id="two clients, the worker and we"),
-        pytest.param("1", False, id="one client, the worker"),
+        pytest.param("keithley2450", "200", True, id="many clients"),
+        pytest.param("keithley2450", "2", True, id="two clients, the worker and we"),
+        pytest.param("keithley2450", "1", False, id="one client, the worker"),
+        pytest.param("keithley2600", "1", False, id="one client, of the other model"),
     ],
 )
-def test_a_frozen_worker_that_holds_every_port_is_made_up_for_within_two_seconds(tmp_path: Path, clients: str, seen_on: bool) -> None:
-    with lane(tmp_path, 3, ("--smu-clients", clients)) as one, frozen() as freeze:
+def test_a_frozen_worker_that_holds_every_port_is_made_up_for_within_two_seconds(
+    tmp_path: Path, model: str, clients: str, seen_on: bool
+) -> None:
+    with lane(tmp_path, 3, ("--smu", model, "--smu-clients", clients)) as one:
         found = one.kill_one(freeze)
         assert found.off_s <= OFF_S
         assert found.was_on is seen_on, "whoever is turned away sees nothing"
@@ -62,7 +53,7 @@ def test_where_nobody_gets_through_it_is_said_loudly_and_tried_until_somebody_do
     """One client, the frozen worker, and no dead socket."""
     with lane(tmp_path, 3, ("--smu-clients", "1"), without="dead_socket") as one:
         pid = one.begin()
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         until(lambda: one.store.station().may_be_on is not None, 10)
         latched = one.store.station().may_be_on
         assert latched is not None
@@ -76,15 +67,15 @@ def test_where_nobody_gets_through_it_is_said_loudly_and_tried_until_somebody_do
 
 
 def test_a_worker_that_thaws_after_that_leaves_the_output_off_and_its_run_failed(tmp_path: Path) -> None:
-    with lane(tmp_path, 3) as one, frozen() as freeze:
-        pids: list[int] = []
+    with lane(tmp_path, 3) as one:
+        frozen: list[int] = []
 
         def freeze_and_remember(pid: int) -> None:
             freeze(pid)
-            pids.append(pid)
+            frozen.append(pid)
 
         assert one.kill_one(freeze_and_remember).off_s <= OFF_S
-        os.kill(pids[0], signal.SIGCONT)
+        os.kill(frozen[0], signal.SIGCONT)
         until(lambda: newest_run(one) is RunState.FAILED, 30)
         assert one.output.is_on() is False
         assert one.store.station().may_be_on is None

@@ -96,6 +96,7 @@ class Lane:
         self._lab, self.store, self._workers, self.output = lab, store, workers, output
         self._rng = np.random.default_rng(seed)
         self._wafers = 0
+        self._pid: int | None = None
 
     def kill_one(self, end: Callable[[int], None] = kill) -> Kill:
         """A worker is started, sweeps, and is killed; the watchdog does the rest. end: of the worker's process id, as SIGKILL does."""
@@ -113,10 +114,15 @@ class Lane:
     def begin(self) -> int:
         """Process id of a new worker. Returns when the output is on for a sweep, and not for the contact before, as far as the
         instrument lets us ask."""
-        pid = self._workers.start()
-        until(lambda: self._sweeps(self._submit()), 120)
-        until(lambda: self.output.is_on() is not False, 60)
-        return pid
+        self._pid = self._workers.start()
+        until(lambda: self._sweeps(self._submit()), 60)
+        until(lambda: self.output.is_on() is not False, 20)
+        return self._pid
+
+    def end(self) -> None:
+        """No worker is left, well or frozen."""
+        if self._pid is not None:
+            kill(self._pid)
 
     def _submit(self) -> str:
         # A wafer each time: the pads of one bear only so many touchdowns.
@@ -128,7 +134,7 @@ class Lane:
 
     def _sweeps(self, run: str) -> bool:
         """Whether it is in contact and at it; False when it ended before."""
-        until(lambda: self.store.run(run).state in ENDED or self._in_contact(run), 60)
+        until(lambda: self.store.run(run).state in ENDED or self._in_contact(run), 40)
         return self.store.run(run).state is RunState.RUNNING
 
     def _in_contact(self, run: str) -> bool:
@@ -198,7 +204,9 @@ def lane(folder: Path, seed: int, flags: Sequence[str] = (), without: str = "no 
         lab = load_lab(toml)
         stack.enter_context(process("hil.runs.watchdog", "--lab", str(toml), "--data", str(data), "--parent", str(os.getpid())))
         workers = stack.enter_context(nursery(toml, data))
-        yield Lane(lab, store, workers, stack.enter_context(closing(Output(lab))), seed)
+        one = Lane(lab, store, workers, stack.enter_context(closing(Output(lab))), seed)
+        stack.callback(one.end)
+        yield one
 
 
 def kill_many(folder: Path, kills: int, lanes: int, seed: int, flags: Sequence[str] = ()) -> list[Kill]:
