@@ -83,6 +83,8 @@ def estop(
         raise typer.Exit(1)
     safe = all(text == "safe" for text in outcome.values())
     emit(as_json, {"safe": safe, "outcome": outcome}, aligned([[name, text] for name, text in outcome.items()]))
+    if lab is not None and outcome["smu"] != "safe":
+        warn(f"the SMU's output may be on: {outcome['smu']}")
     if not safe:
         raise typer.Exit(1)
 

@@ -167,6 +167,9 @@ class Watchdog:
                 self._since = self._store.last_event()
             self._store.note("worker_silent", f"{why}; the watchdog made the station safe as far as it could", outcome)
             note_outcome(self._store, outcome)
+            if why == DIED:
+                # Whoever asks the service need not wait until the last record is old.
+                self._store.end_heartbeat()
             if self._told_at is not None:
                 tell_left(self._store, WATCHDOG, outcome)
             del self._untold[0]

@@ -6,8 +6,8 @@ Every check refuses NaN. Nothing is clipped: a value beyond a limit is somebody'
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from hil.station.errors import StationError, TouchdownsSpent, WrongChip
 _log = logging.getLogger(__name__)
 
 _OFF_HEAD_START_S = 0.1
+_OFF_WITHIN_S = 5.0
+"""Our own drivers need about one second at the most."""
 
 
 def check_read(limits: Limits, read_volts: float) -> None:
@@ -94,13 +96,16 @@ def dark(smu_off: Callable[[], object], isolate: Callable[[], object]) -> dict[s
     """SMU off and controller isolated, each whatever becomes of the other. Instrument -> "safe" or the error's text.
 
     Isolating waits for a healthy SMU, which is off in milliseconds, because switching under bias is hard on a junction;
-    it does not wait for one that is silent.
+    it does not wait for one that is silent. A driver that never comes back keeps nobody from going on.
     """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        smu = pool.submit(attempt, smu_off)
-        wait([smu], timeout=_OFF_HEAD_START_S)
-        crossbar = attempt(isolate)
-        return {"smu": smu.result(), "crossbar": crossbar}
+    found: list[str] = []
+    switching = Thread(target=lambda: found.append(attempt(smu_off)), name="output-off", daemon=True)
+    switching.start()
+    switching.join(_OFF_HEAD_START_S)
+    crossbar = attempt(isolate)
+    switching.join(_OFF_WITHIN_S)
+    overdue = f"its driver has not come back from switching off within {_OFF_WITHIN_S:g} s; treat the needles as live"
+    return {"smu": found[0] if found else overdue, "crossbar": crossbar}
 
 
 class TouchdownBudget:

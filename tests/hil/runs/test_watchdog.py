@@ -204,6 +204,7 @@ def test_a_worker_that_died_is_made_up_for_once_as_soon_as_a_beat_is_missed(
 ) -> None:
     lab.world.touch((0, 0))
     lab.world.set_output(True, 0.1)
+    store.heartbeat()
     worker.died()
     passes(time, dog, MISSED_S - 0.01)
     assert lab.world.output_on
@@ -211,6 +212,7 @@ def test_a_worker_that_died_is_made_up_for_once_as_soon_as_a_beat_is_missed(
     passes(time, dog, 0.02)
     assert lab.is_safe()
     assert not dog.guarding
+    assert store.station().heartbeat_at is None, "the service knows at once that nobody is at work"
     passes(time, dog, 60)
     assert told(store, "worker_silent") == ["the worker died; the watchdog made the station safe as far as it could"]
     with FileLock(tmp_path / LOCK_NAME, timeout=0):

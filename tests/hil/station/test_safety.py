@@ -145,3 +145,26 @@ def test_what_is_not_safe_is_named_and_nothing_else():
     with pytest.raises(NotMadeSafe, match="not verified safe: crossbar: no answer; look before you touch"):
         raise NotMadeSafe.unless_safe(outcome) or AssertionError
     assert NotMadeSafe.unless_safe({"smu": "safe"}) is None
+
+
+def test_a_driver_that_never_comes_back_keeps_nobody_from_going_on_and_is_never_called_safe(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hil.station.safety._OFF_WITHIN_S", 0.05)
+    never = threading.Event()
+    outcome = dark(never.wait, lambda: None)
+    never.set()
+    assert outcome["crossbar"] == "safe"
+    assert "treat the needles as live" in outcome["smu"]
+
+
+def test_whatever_a_driver_raises_the_other_instrument_is_made_safe_and_this_one_is_not_called_so():
+    isolated: list[bool] = []
+
+    def broken() -> None:
+        raise ZeroDivisionError("by a driver of somebody's own")
+
+    outcome = dark(broken, lambda: isolated.append(True))
+    assert isolated == [True]
+    assert outcome == {
+        "smu": "a fault of the driver, please report it: ZeroDivisionError: by a driver of somebody's own",
+        "crossbar": "safe",
+    }
