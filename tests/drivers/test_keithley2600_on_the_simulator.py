@@ -5,7 +5,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -165,6 +165,12 @@ def test_a_reading_is_the_pads_and_afterwards_the_level_is_zero(sim: Bench, smu:
     assert reading.volts / reading.amps == pytest.approx(sim.ohms, rel=0.02)
     assert not reading.in_compliance
     require_left_well(sim, smu)
+
+
+@pytest.mark.parametrize("settle_s", [None, 1e-3])
+def test_a_level_settles_before_its_reading(smu: Keithley2600, settle_s: float | None):
+    switched_on(smu, replace(FAST, settle_s=settle_s))
+    assert smu.measure(0.02).volts == pytest.approx(0.02, abs=5e-4)
 
 
 @pytest.mark.parametrize(("limit_amps", "limited"), [(1e-3, True), (1.0, False)])

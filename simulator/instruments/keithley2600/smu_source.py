@@ -7,7 +7,7 @@ Source: 2600BS-901-01, smuX.source.*; "Operating boundaries", "Maximum source va
 
 from simulator.instruments.keithley2600.errors import Refused, number, whole
 from simulator.instruments.keithley2600.natives import Cursor
-from simulator.instruments.keithley2600.smu_settings import AMPS, AUTORANGE_FOLLOW_LIMIT, AUTORANGE_ON, HIGH_Z, LETTERS, VOLTS
+from simulator.instruments.keithley2600.smu_settings import AMPS, AUTORANGE_FOLLOW_LIMIT, AUTORANGE_ON, DELAY_AUTO, HIGH_Z, LETTERS, VOLTS
 from simulator.instruments.smu.channel import Channel, Drive
 from simulator.instruments.smu.datasheet import DataSheet, Function
 from simulator.instruments.tsp_values import Value
@@ -83,9 +83,19 @@ class Source:
         largest = self.sheet.largest_level(LETTERS[letter])
         level = number(value, -largest, largest)
         self.check_level(letter, level)
+        changed = letter == self.letter and level != self.settings[f"source.level{letter}"]
         self.settings[f"source.level{letter}"] = level
         if letter == self.letter:
             self.apply()
+        if changed and self.channel.output:
+            self._cursor.spend(self.delay_ns())
+
+    def delay_ns(self) -> int:
+        """Inserted after each change of the level."""
+        delay_s = self.settings["source.delay"]
+        if delay_s == DELAY_AUTO:
+            delay_s = self.sheet.by_scale[LETTERS[self.letter]][self.range_now].settle_s
+        return round(1e9 * delay_s)
 
     def check_level(self, letter: str, level: float) -> None:
         """Raises Refused 5005, 5007."""

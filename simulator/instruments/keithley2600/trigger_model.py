@@ -16,7 +16,7 @@ from simulator.instruments.keithley2600.errors import Refused
 from simulator.instruments.keithley2600.events import Detector, Events, Stimulus
 from simulator.instruments.keithley2600.loops import Beside, Loop, Steps
 from simulator.instruments.keithley2600.smu_measure import Measuring, Plan, Quantity
-from simulator.instruments.keithley2600.smu_settings import AUTORANGE_OFF, AUTOZERO_AUTO, DELAY_AUTO
+from simulator.instruments.keithley2600.smu_settings import AUTORANGE_OFF, AUTOZERO_AUTO
 from simulator.instruments.keithley2600.smu_source import Source
 from simulator.instruments.keithley2600.status import Register, Status
 from simulator.instruments.smu.own_time import OwnTime
@@ -183,14 +183,6 @@ class TriggerModel:
         sheet = self._source.sheet
         return sheet.overhead_ns(sheet.rates.sweep) - sheet.overhead_ns(sheet.rates.memory) if self.sweep.source_action else 0
 
-    def _source_delay_ns(self) -> int:
-        delay_s = self._source.settings["source.delay"]
-        if delay_s == DELAY_AUTO:
-            letter = self._source.letter
-            scales = self._source.sheet.by_scale["VOLT" if letter == "v" else "CURR"]
-            delay_s = scales[self._source.range_now].settle_s
-        return round(1e9 * delay_s)
-
     # --- the model
     def _fire(self, name: str, now_ns: int) -> None:
         self._events.fire(ids.smu_event(self.number, name), now_ns)
@@ -254,7 +246,7 @@ class TriggerModel:
         letter, levels = self.sweep.points
         limit = self.sweep.limits["i" if letter == "v" else "v"]
         self._source.sweep_to(levels[index % len(levels)], limit or None, now_ns)
-        return now_ns + self._source_ns + self._source_delay_ns()
+        return now_ns + self._source_ns + self._source.delay_ns()
 
     def _measure(self, plan: Plan, now_ns: int) -> Generator[int, int, int]:
         measuring = self._measuring
