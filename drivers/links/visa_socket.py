@@ -18,7 +18,9 @@ from pyvisa.errors import Error as VisaError
 from drivers.errors import ConnectFailed, LinkLost, LinkTimeout
 
 _ADDRESS = re.compile(r"TCPIP\d*::(?P<host>[^:]+)::(?P<port>\d{1,5})::SOCKET", re.IGNORECASE)
-_PEEK_BYTES = 65_536
+_PEEK_BYTES = 4_096
+"""pyvisa-py reads that much at a time, whatever it is asked for: asked for 5,000 bytes of a stream it reads 8,192 where they are, and
+the surplus stays in a buffer of its own, where nobody looks for it."""
 _WIRE_FAILURES = (OSError, ValueError, VisaError)
 """What pyvisa-py and a dead socket raise; ValueError is select() on a descriptor that another thread closed."""
 

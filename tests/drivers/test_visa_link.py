@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drivers.errors import ConnectFailed, LinkError, LinkLost, LinkTimeout, ProtocolError
 from drivers.links.text import Probe
 from drivers.links.visa import VisaLink
+from drivers.links.visa_socket import VisaSocket
 from tests.support.scripted_server import HANG_UP, Answer, Late, Pieces, ScriptedServer, closed_port, visa_address
 from tests.support.waiting import until
 
@@ -92,6 +93,35 @@ def test_an_answer_may_come_byte_by_byte():
         link = VisaLink(server.address, PATIENCE_S)
         assert link.query("x") == "answer to x"
         link.close()
+
+
+class MoreComesAfterTheLook(VisaSocket):
+    """Whose peer sends more between the look at what waits and the taking of it."""
+
+    peer: socket.socket
+    more = b""
+
+    def peek(self) -> bytes:
+        waiting = super().peek()
+        self.peer.sendall(self.more)
+        arrived = len(self.more) + len(waiting)
+        self.more = b""
+        until(lambda: len(self._socket.recv(100_000, socket.MSG_PEEK)) >= arrived)
+        return waiting
+
+
+@pytest.mark.parametrize("first", [1, 4_095, 4_096, 5_000, 20_000])
+def test_bytes_that_come_while_others_are_taken_are_taken_next(first: int):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = MoreComesAfterTheLook(visa_address(listener.getsockname()[1]), PATIENCE_S)
+        wire.peer, wire.more = listener.accept()[0], b"b" * 6_000
+        with wire.peer:
+            wire.peer.sendall(b"a" * first)
+            taken = b""
+            while len(taken) < first + 6_000 and wire.readable(PATIENCE_S):
+                taken += wire.take()
+            wire.close()
+    assert taken == b"a" * first + b"b" * 6_000
 
 
 def test_a_second_line_nobody_asked_for_is_refused_with_the_next_question():
