@@ -81,6 +81,30 @@ class Prober(Protocol):
     def close(self) -> None: ...
 
 
+class WaferProber(Prober, Protocol):
+    """A prober whose overtravel, needles and alignment can be seen to from here; what makes contact uses what it finds."""
+
+    def set_overtravel(self, on: bool) -> float:
+        """Whether the next contact goes on to the commissioned overtravel gap; returns that gap, um. Raises OverLimit."""
+        ...
+
+    def press(self, overtravel_um: float) -> ProberState:
+        """In contact, to another overtravel above contact height, step by step, with the SMU off. Raises OverLimit, MotionRefused."""
+        ...
+
+    def clean(self, touchdowns: int) -> None:
+        """The needles, on the cleaning pad; then no die is verified. Raises MotionRefused in contact."""
+        ...
+
+    def not_aligned(self) -> str | None:
+        """Why the wafer has to be aligned before the next contact, None while nothing is known against it."""
+        ...
+
+    def stop(self) -> None:
+        """The chuck, where it is; over a connection of its own. Any thread may call it."""
+        ...
+
+
 class SmuScan(Protocol):
     """Readings under way, each begun by an edge of the controller and answered by one. Made by `SourceMeter.scan`."""
 

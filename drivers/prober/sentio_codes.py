@@ -12,6 +12,7 @@ END_OF_ROUTE = 11
 """A status, not an error: the route has no further die."""
 INVALID_OPERATION = 12
 CONTACT_HEIGHT_NOT_SET = 23
+TIMEOUT = 19
 SOAKING_TIME = 200
 """No soaking time is set up for this temperature."""
 _EXECUTION_ERROR = 2

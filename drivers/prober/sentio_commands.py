@@ -1,62 +1,71 @@
-"""What is said to a SENTIO, byte for byte as the vendor's client says it, and how long each answer may take.
+"""What is said to a SENTIO, byte for byte as the vendor's client says it to the same version: words common to all groups.
 
-The trailing blank of `move_chuck_separation ` is the vendor's. Source: sentio-prober-control 26.2.0; default deadlines
-after the documented ones of Velox (sci35.py), the only prober vendor to publish any.
+Rule: a builder sends nothing and checks nothing but that a number is one. Source: sentio-prober-control 26.2.0; 24.4.0 for what
+older versions know.
 """
 
+import math
 import re
-from dataclasses import dataclass
 
-from drivers.errors import ProtocolError
+from drivers.prober.sentio_deadlines import Command, Kind
+
+Version = tuple[int, ...]
 
 REMOTE_MODE = "*RCS 1"
 """No answer."""
 LOCAL_MODE = "*LOCAL"
 """No answer."""
-VERSION = "status:get_version"
-MACHINE_ID = "status:get_machine_id"
-MACHINE_STATUS = "status:get_machine_status"
-SITE_STATUS = "get_chuck_site_status Wafer"
-SITE_HEIGHTS = "get_chuck_site_heights Wafer"
-DOORS = "get_door_status prober"
-DIE_INDEX = "map:die:get_current_index"
-XY_FROM_HOME = "get_chuck_xy Wafer, H"
-TEMPERATURE = "status:get_chuck_temp"
-CONTACT_COUNT = "setup:contact_counter:get"
-LOCK_CONTACT = "set_stepping_contact_mode LockContact"
-CONTACT = "move_chuck_contact"
-SEPARATE = "move_chuck_separation "
-STOP = "stop_chuck_xyz"
+IDENTITY = Command("*IDN?")
+"""Answered by a line without the usual head."""
+VERSION = Command("status:get_version")
+MACHINE_ID = Command("status:get_machine_id")
+MACHINE_STATUS = Command("status:get_machine_status")
+STOP = Command("stop_chuck_xyz", Kind.STOP)
+"""SweepMe's; the vendor's client has none."""
+START_INITIALISATION = Command("start_initialization", Kind.INITIALISE)
+"""Asynchronous: answered with the number to wait for."""
 
-_LONG_REFERENCES_SINCE = (25, 2)
+STAGE_GROUPS_SINCE = (25, 1, 99)
+"""From here on the stages have groups of their own (`chuck:`) and references are named in full."""
+LIFT_ARGUMENT_SINCE = (25,)
 
 
-@dataclass(frozen=True)
-class Deadlines:
-    """Longest wait for an answer, s: query, xy step, z move, stop. A z move is some 100 um, well under a second."""
-
-    query_s: float = 5.0
-    step_s: float = 60.0
-    z_s: float = 10.0
-    stop_s: float = 5.0
+def wait_complete(command_id: int, within_s: int = 180) -> Command:
+    return Command(f"wait_complete {command_id}, {within_s}", Kind.INITIALISE)
 
 
-def step_die(column: int, row: int) -> str:
-    return f"map:step_die {column}, {row}, 0"
+def query_command_status(command_id: int) -> Command:
+    return Command(f"query_command_status {command_id}")
 
 
-def enable_overtravel(on: bool) -> str:
-    return f"enable_chuck_overtravel {on}"
+def abort_command(command_id: int) -> Command:
+    return Command(f"abort_command {command_id}", Kind.STOP)
 
 
-def z_from_zero(version: tuple[int, ...]) -> str:
-    """Servers before 25.2 know the reference as Z, later ones as Zero."""
-    return "get_chuck_z Zero" if version >= _LONG_REFERENCES_SINCE else "get_chuck_z Z"
+def wait_all(within_s: int = 90) -> Command:
+    return Command(f"wait_all {within_s}", Kind.INITIALISE)
 
 
-def parse_version(message: str) -> tuple[int, ...]:
-    """(26, 2, 0) of 'Version: 26.2.0'. Raises ProtocolError."""
-    match = re.search(r"Version:\s*(\d+(?:\.\d+)*)", message)
-    if match is None:
-        raise ProtocolError(f"{message!r} names no version")
-    return tuple(int(part) for part in match[1].split("."))
+def has_stage_groups(version: Version) -> bool:
+    return version >= STAGE_GROUPS_SINCE
+
+
+VERSION_SAID = re.compile(r"Version:\s*(?P<version>[0-9]{1,4}(?:\.[0-9]{1,6}){0,5})")
+"""26.2.0 of 'Version: 26.2.0'."""
+IDENTITY_SAID = re.compile(r"MPI[^,]*,[^,]*,(?P<serial>[^,]*),[^,0-9]*(?P<version>[0-9]{1,4}(?:\.[0-9]{1,6}){0,5})")
+"""Of 'MPI Corporation,<model>,<serial>,SENTIO 24.0.7'."""
+
+
+def version_of(text: str) -> Version:
+    """(26, 2, 0) of '26.2.0'."""
+    return tuple(int(part) for part in text.split("."))
+
+
+def number(value: float) -> str:
+    """As the vendor's client writes it, to a nanometre, never with an exponent. Raises ValueError for what is no finite number."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number to send a prober")
+    if isinstance(value, int):
+        return str(value)
+    text = format(value, ".3f").rstrip("0")
+    return text + "0" if text.endswith(".") else text

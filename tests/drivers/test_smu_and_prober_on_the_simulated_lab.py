@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from drivers.crossbar import open_crossbar
-from drivers.errors import MotionRefused, Refused
+from drivers.errors import MotionRefused, ProberBug, ProberNeedsOperator, Refused
 from drivers.prober.sentio import Sentio, open_sentio
-from drivers.prober.sentio_codes import ProberBug, ProberNeedsOperator
+from drivers.prober.sentio_commands_map import step_die
 from drivers.smu.keithley2450 import Keithley2450, open_keithley2450
 from drivers.smu.values import CurrentSourceSettings, Floats, OffState, ScanSettings, Settings, SmuTrace, SourceSettings
 from firmware_protocol.codes import Route
@@ -259,7 +259,7 @@ def test_a_driver_that_forgot_everything_cannot_move_in_contact_either(sim: Simu
     with pytest.raises(MotionRefused, match="separate first"):
         prober.go_to_die(-1, 0)
     with pytest.raises(ProberNeedsOperator, match="InvalidOperation"):
-        prober._session.ask("map:step_die -1, 0, 0")
+        prober._session.ask(step_die(-1, 0))
     assert sim.world.damage == []
 
 
@@ -293,8 +293,9 @@ def test_a_cold_prober_moves_nowhere_and_says_what_it_needs():
     with simulated_lab(cold=True) as sim:
         prober = open_sentio(sim.lab.prober.address, 5.0)
         state = prober.state()
-        assert (state.home_set, state.contact_set, state.die, state.in_contact) == (False, False, None, True)
-        for motion in (lambda: prober.go_to_die(0, 0), prober.contact):
-            with pytest.raises(MotionRefused, match=r"unknown height .*set the contact height at the prober"):
-                motion()
+        assert (state.home_set, state.contact_set, state.die, state.in_contact) == (False, False, None, False)
+        with pytest.raises(MotionRefused, match=r"home position is not set; set it at the prober"):
+            prober.go_to_die(0, 0)
+        with pytest.raises(MotionRefused, match=r"lowered .*set the contact height at the prober"):
+            prober.contact()
         prober.close()

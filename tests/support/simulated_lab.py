@@ -31,7 +31,7 @@ class ObservedWorld(World):
     """A world that remembers in which order things happened to it. events: "output on", "isolated", "needles up"...
     "hot switch": something was selected or isolated with a voltage on it.
 
-    touchdowns_um: height above contact of each touchdown.
+    touchdowns_um: how far above contact each touchdown came to be pressed.
     """
 
     def __init__(self, wafer: Wafer) -> None:
@@ -50,9 +50,10 @@ class ObservedWorld(World):
         self.events.append("output on" if on else "output off")
 
     def move_chuck_z(self, z_um: float) -> None:
+        touched = self.needles.touching
         super().move_chuck_z(z_um)
         if self.needles.touching:
-            self.touchdowns_um.append(z_um - self.needles.contact_z_um)
+            self.touchdowns_um[len(self.touchdowns_um) - touched :] = [z_um - self.needles.contact_z_um]
         self.events.append("needles down" if self.needles.touching else "needles up")
 
 

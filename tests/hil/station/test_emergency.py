@@ -223,9 +223,9 @@ def test_a_chip_of_another_size_is_a_finding(sim: SimulatedLab):
     assert "lab.toml says (2, 25, 5)" in result.text
 
 
-def test_a_cold_prober_is_found_and_said_not_to_be_verified_separated():
+def test_a_cold_prober_without_any_height_is_lowered_to_the_bottom_of_its_axis():
     with simulated_lab(cold=True) as sim:
         assert all(result.ok for result in check_lab(sim.lab))
-        outcome = stop_everything(sim.lab, latch=False)
-        assert (outcome["smu"], outcome["crossbar"]) == ("safe", "safe")
-        assert "ContactHeightNotSet" in outcome["prober"]
+        sim.world.move_chuck_z(sim.world.needles.contact_z_um)
+        assert stop_everything(sim.lab, latch=False) == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+        assert sim.world.needles.z_um == 0.0

@@ -488,7 +488,7 @@ def test_the_wires_count_what_went_over_them(sim: SimulatedLab):
 def test_a_cold_prober_is_told_apart_from_a_broken_one():
     with simulated_lab(cold=True) as sim:
         station = opened(sim)
-        with pytest.raises(DriverError, match="ContactHeightNotSet"):
+        with pytest.raises(DriverError, match="home position is not set"):
             station.go_to(DIE)
         assert station.snapshot()["prober"]["contact_set"] is False
         station._instruments.close()
