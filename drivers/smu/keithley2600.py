@@ -7,7 +7,7 @@ Rule 3: no answer is believed that does not name its question and say everything
 """
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 from drivers.errors import LinkTimeout, OutputMayBeOn, ProtocolError, Refused, WrongInstrument
 from drivers.links.text import TextLink
@@ -118,7 +118,7 @@ class Keithley2600:
             answers = self._tsp.ask(say.what_is_set(setup.source), after=[PRECISE])
             say.check_what_is_set(answers, setup, self._name)
             self._energising.say(begun, lambda: self._tsp.say([say.level(setup.source, 0.0), say.OUTPUT_ON]))
-            (output,) = self._tsp.group("output on", [], [say.OUTPUT])
+            (output,) = self._group("output on", [], [say.OUTPUT], setup)
             if not parse_flag(output, self._name):
                 raise Refused(f"{self._name}: the output stays off after {say.OUTPUT_ON}; check the interlock and the front panel")
 
@@ -166,9 +166,9 @@ class Keithley2600:
             self._require_on("scanning")
             with self._off_unless_well():
                 statements = trigger.scan(settings.volts, settings.readings, *self._lines)
-                (volts,) = self._tsp.group("scan", statements, ["smua.source.levelv"])
+                (volts,) = self._group("scan", statements, ["smua.source.levelv"], setup)
                 yield Keithley2600Scan(self._tsp, self._name, settings.volts, parse_number(volts, self._name))
-                self._tsp.group("end of a scan", trigger.ended(setup, self._lines[1]))
+                self._group("end of a scan", trigger.ended(setup, self._lines[1]), [], setup)
 
     def counts(self) -> WireCounts:
         return self._link.counts()
@@ -198,7 +198,7 @@ class Keithley2600:
         self._tsp.disown_queue()
         if self._setup is not None:
             line_out = self._lines[1] if self.capabilities.digital_lines else None
-            self._tsp.group("going back to zero", trigger.ended(self._setup, line_out))
+            self._group("going back to zero", trigger.ended(self._setup, line_out), [], self._setup)
 
     def _ask_identity(self) -> str:
         """It carries no tag, and a garbled serial number is one too: hence twice."""
@@ -223,9 +223,13 @@ class Keithley2600:
             raise Refused(f"{self._name}: the output is off; switch it on before {purpose}")
 
     def _patience_s(self, setup: Setup) -> float:
-        """Until a reading has to be there, its range found and its level settled."""
+        """Until a reading has to be there, its range found, its level settled and zero after it too."""
         tries = _RANGES_TRIED if setup.measure_range is None else 1
-        return self._timeout_s + tries * setup.reading_s(LONGEST_CYCLE_HERTZ) + (setup.settings.settle_s or 0.0)
+        return self._timeout_s + tries * setup.reading_s(LONGEST_CYCLE_HERTZ) + 2 * (setup.settings.settle_s or 0.0)
+
+    def _group(self, purpose: str, statements: Sequence[str], asked: Sequence[str], setup: Setup) -> list[str]:
+        """What changes the level takes as long as it settles."""
+        return self._tsp.group(purpose, statements, asked, timeout_s=self._patience_s(setup))
 
     @contextlib.contextmanager
     def _off_unless_well(self) -> Generator[None]:

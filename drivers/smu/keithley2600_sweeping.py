@@ -57,7 +57,7 @@ class Sweep:
         self._tsp.group(job.purpose, trigger.sweep(self._setup.source) if job.pulse is None else trigger.pulsed_sweep(job.setup, job.pulse))
         loads = list(self._loads())
         rows = np.concatenate([self._run_load(parts, alone=len(loads) == 1) for parts in loads if not self._over])
-        self._tsp.group(f"end of a {job.purpose}", trigger.ended(job.setup))
+        self._tsp.group(f"end of a {job.purpose}", trigger.ended(job.setup), timeout_s=job.patience_s)
         return self._trace(rows)
 
     def _loads(self) -> Iterator[list[Floats]]:
