@@ -32,8 +32,8 @@ class Keithley2600(LineInstrument):
         self.tsp.set_interlock(closed, now_ns)
 
     def _deliver(self, said: bytes) -> None:
-        """What a script prints while it runs."""
-        if self._held is not None:
-            own = self.tsp.instrument.own
-            self._held.port.answer(own.wall_at(own.now_ns), said)
-            self.wake()
+        """What a line prints while it is held up."""
+        assert self._held is not None  # Core says things this way only while it is blocked, and then its line is held.
+        own = self.tsp.instrument.own
+        self._held.port.answer(own.wall_at(own.now_ns), said)
+        self.wake()

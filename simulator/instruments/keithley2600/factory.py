@@ -8,15 +8,27 @@ a sweep ends with the output off.
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from simulator.instruments.keithley2600.buffers import ReadingBuffer, buffer_in
+from simulator.instruments.keithley2600.buffers import ReadingBuffer
 from simulator.instruments.keithley2600.errors import Refused, number, whole
+from simulator.instruments.keithley2600.factory_arguments import (
+    Levels,
+    given_or,
+    linear,
+    listed,
+    logarithmic,
+    off_times,
+    same,
+    smu_in,
+    targets_in,
+    value_at,
+)
 from simulator.instruments.keithley2600.natives import Natives, Until
+from simulator.instruments.keithley2600.readings import Quantity
 from simulator.instruments.keithley2600.smu import Smu
-from simulator.instruments.keithley2600.smu_measure import Quantity
 from simulator.instruments.keithley2600.smu_settings import AMPS, AUTOZERO_AUTO, VOLTS
 from simulator.instruments.keithley2600.trigger_tables import TriggerObjects
 from simulator.instruments.keithley2600.waiting import Waiter
-from simulator.instruments.tsp_values import Arguments, Function, Native, Pause, Table, Value
+from simulator.instruments.tsp_values import Arguments, Function, Pause, Table, Value
 
 _SYNC_S = 10.0
 _MOST_POINTS = 1_000_000
@@ -54,9 +66,9 @@ class Factory:
         made: dict[str, Value] = {}
         functions: tuple[tuple[str, str, Quantity], ...] = (("V", "I", "i"), ("I", "V", "v"))
         for letter, measured, quantity in functions:
-            for shape, levels in (("Lin", _linear), ("Log", _logarithmic), ("List", _listed)):
+            for shape, levels in (("Lin", linear), ("Log", logarithmic), ("List", listed)):
                 made[f"Sweep{letter}{shape}Measure{measured}"] = self._waiting(self._sweep(letter.lower(), quantity, levels))
-            for shape, levels in (("", _same), ("SweepLin", _linear), ("SweepLog", _logarithmic)):
+            for shape, levels in (("", same), ("SweepLin", linear), ("SweepLog", logarithmic)):
                 configure = self._natives.guarded(self._configure(letter.lower(), quantity, levels, 1 if shape == "" else 2))
                 made[f"ConfigPulse{letter}Measure{measured}{shape}"] = Function(configure)
             made[f"Pulse{letter}Measure{measured}"] = self._waiting(self._simple(letter.lower(), quantity))
@@ -69,13 +81,13 @@ class Factory:
         return Function(self._natives.guarded_waiting(do), waits=True)
 
     # --- KISweep
-    def _sweep(self, letter: str, quantity: Quantity, levels: "Levels") -> Callable[[Arguments], Steps]:
+    def _sweep(self, letter: str, quantity: Quantity, levels: Levels) -> Callable[[Arguments], Steps]:
         def run(given: Arguments) -> Steps:
-            smu = _smu(given)
-            if levels is _listed:
-                points, settle_s = levels(given[1:2], whole(_at(given, 3), 2, _MOST_POINTS)), number(_at(given, 2), 0.0, 1e5)
+            smu = smu_in(given)
+            if levels is listed:
+                points, settle_s = levels(given[1:2], whole(value_at(given, 3), 2, _MOST_POINTS)), number(value_at(given, 2), 0.0, 1e5)
             else:
-                points, settle_s = levels(given[1:3], whole(_at(given, 4), 2, _MOST_POINTS)), number(_at(given, 3), 0.0, 1e5)
+                points, settle_s = levels(given[1:3], whole(value_at(given, 4), 2, _MOST_POINTS)), number(value_at(given, 3), 0.0, 1e5)
             buffer = smu.buffers[0]
             self._prepare(smu, letter, buffer)
             smu.source.set_output(1.0)
@@ -100,13 +112,13 @@ class Factory:
         """PulseVMeasureI(smu, bias, level, ton, toff, points)."""
 
         def run(given: Arguments) -> Steps:
-            smu = _smu(given)
-            bias, level, on_s, off_s = (number(_at(given, at), -1e5, 1e5) for at in range(1, 5))
+            smu = smu_in(given)
+            bias, level, on_s, off_s = (number(value_at(given, at), -1e5, 1e5) for at in range(1, 5))
             self._prepare(smu, letter, smu.buffers[0])
             smu.source.set_level(letter, bias)
             smu.source.set_output(1.0)
             yield Until(self._cursor.now_ns + round(off_s * 1e9))
-            for _ in range(whole(_at(given, 5), 1, _MOST_POINTS)):
+            for _ in range(whole(value_at(given, 5), 1, _MOST_POINTS)):
                 smu.source.set_level(letter, level)
                 yield Until(self._cursor.now_ns + round(on_s * 1e9))
                 yield from smu.measure((quantity,), [smu.buffers[0]])
@@ -116,14 +128,14 @@ class Factory:
 
         return run
 
-    def _configure(self, letter: str, quantity: Quantity, levels: "Levels", ends: int) -> Callable[[Arguments], Value]:
+    def _configure(self, letter: str, quantity: Quantity, levels: Levels, ends: int) -> Callable[[Arguments], Value]:
         """ends: how many arguments say the levels."""
 
         def run(given: Arguments) -> Value:
-            smu, rest = _smu(given), given[2 + ends :]
-            bias = number(_at(given, 1), -1e3, 1e3)
-            points = whole(_at(rest, 3), 1, _MOST_POINTS)
-            limit, on_s = number(_at(rest, 0), 0.0, 1e3), number(_at(rest, 1), 0.0, 1e5)
+            smu, rest = smu_in(given), given[2 + ends :]
+            bias = number(value_at(given, 1), -1e3, 1e3)
+            points = whole(value_at(rest, 3), 1, _MOST_POINTS)
+            limit, on_s = number(value_at(rest, 0), 0.0, 1e3), number(value_at(rest, 1), 0.0, 1e5)
             sync = rest[6:]
             pulses = Pulses(
                 smu,
@@ -132,24 +144,24 @@ class Factory:
                 tuple(levels(given[2 : 2 + ends], points)),
                 limit,
                 on_s,
-                _off_times(_at(rest, 2), points),
-                _targets(_at(rest, 4), quantity),
-                whole(_given(sync, 0, 0.0), 0, len(self._objects.lines)),
-                whole(_given(sync, 1, 0.0), 0, len(self._objects.lines)),
-                number(_given(sync, 2, _SYNC_S), 0.0, 1e5),
-                bool(_given(sync, 3, True)),
+                off_times(value_at(rest, 2), points),
+                targets_in(value_at(rest, 4), quantity),
+                whole(given_or(sync, 0, 0.0), 0, len(self._objects.lines)),
+                whole(given_or(sync, 1, 0.0), 0, len(self._objects.lines)),
+                number(given_or(sync, 2, _SYNC_S), 0.0, 1e5),
+                bool(given_or(sync, 3, True)),
             )
             wrong = _wrong(pulses)
             if wrong:
                 return False, wrong
-            self._pulses[whole(_at(rest, 5), 0, 1_000_000)] = pulses
+            self._pulses[whole(value_at(rest, 5), 0, 1_000_000)] = pulses
             return True, _CONFIGURED
 
         return run
 
     def _initiate(self, given: Arguments, count: int) -> Steps:
         """Pulse trains of one or two tags, side by side."""
-        tags = [whole(_at(given, at), 0, 1_000_000) for at in range(count)]
+        tags = [whole(value_at(given, at), 0, 1_000_000) for at in range(count)]
         if any(tag not in self._pulses for tag in tags):
             return False, "Invalid tag"
         trains = [self._pulses[tag] for tag in tags]
@@ -189,7 +201,7 @@ class Factory:
 
     def _query(self, given: Arguments) -> Value:
         """Raises Refused 1401 for a tag that was not configured."""
-        tag = whole(_at(given, 0), 0, 1_000_000)
+        tag = whole(value_at(given, 0), 0, 1_000_000)
         if tag not in self._pulses:
             raise Refused(1401, 1)
         train = self._pulses[tag]
@@ -210,72 +222,6 @@ class Factory:
         }
         said = "\n".join(f">> {name} = {value:g}" for name, value in pairs.items() if isinstance(value, float))
         return Table(pairs={**pairs, "tostring": Function(lambda _: said)})
-
-
-# --- arguments
-Levels = Callable[[Sequence[Value], int], Sequence[float]]
-
-
-def _same(given: Sequence[Value], points: int) -> Sequence[float]:
-    return [number(_at(given, 0), -1e3, 1e3)] * points
-
-
-def _linear(given: Sequence[Value], points: int) -> Sequence[float]:
-    start, stop = (number(_at(given, at), -1e3, 1e3) for at in range(2))
-    return [start + (stop - start) * at / max(points - 1, 1) for at in range(points)]
-
-
-def _logarithmic(given: Sequence[Value], points: int) -> Sequence[float]:
-    """Raises Refused 1401 for ends of different signs, or zero."""
-    start, stop = (number(_at(given, at), -1e3, 1e3) for at in range(2))
-    if start * stop <= 0:
-        raise Refused(1401, 2)
-    return [start * (stop / start) ** (at / max(points - 1, 1)) for at in range(points)]
-
-
-def _listed(given: Sequence[Value], points: int) -> Sequence[float]:
-    """Raises Refused 1401."""
-    values = given[0].array() if given and isinstance(given[0], Table) else []
-    if len(values) < points:
-        raise Refused(1401, 2)
-    return [number(each, -1e3, 1e3) for each in values[:points]]
-
-
-def _at(given: Sequence[Value], at: int) -> Value:
-    """nil for what is not given; then what it is used for refuses it."""
-    return given[at] if at < len(given) else None
-
-
-def _given(given: Sequence[Value], at: int, default: Value) -> Value:
-    value = _at(given, at)
-    return default if value is None else value
-
-
-def _smu(given: Arguments) -> Smu:
-    """Raises Refused 1400, 1401."""
-    if not given:
-        raise Refused(1400, 1)
-    behind = given[0].of if isinstance(given[0], Native) else None
-    if not isinstance(behind, Smu):
-        raise Refused(1401, 1)
-    return behind
-
-
-def _off_times(value: Value, points: int) -> tuple[float, ...]:
-    """Raises Refused 1401 for a table of another length."""
-    times = [number(each, 0.0, 1e5) for each in (value.array() if isinstance(value, Table) else [value])]
-    if len(times) not in (1, points):
-        raise Refused(1401, 7)
-    return tuple(times if len(times) == points else times * points)
-
-
-def _targets(value: Value, quantity: Quantity) -> tuple[tuple[Quantity, ReadingBuffer], ...]:
-    """A buffer, a table of two of them (i and v), or nil for no measurement."""
-    if value is None:
-        return ()
-    if isinstance(value, Table):
-        return ("i", buffer_in((value.get("i"),))), ("v", buffer_in((value.get("v"),)))
-    return ((quantity, buffer_in((value,))),)
 
 
 # --- what has to hold

@@ -18,6 +18,7 @@ from simulator.instruments.keithley2600.panel import Display, panel_tables
 from simulator.instruments.keithley2600.printing import Printer
 from simulator.instruments.keithley2600.queues import data_table, error_table, string_table
 from simulator.instruments.keithley2600.scripts import Scripts
+from simulator.instruments.keithley2600.side_tables import link_table, os_table, setup_functions, timer_table
 from simulator.instruments.keithley2600.smu import Connections, Shared, Smu
 from simulator.instruments.keithley2600.smu_tables import smu_table
 from simulator.instruments.keithley2600.status import OPERATION_COMPLETE, Status, status_tables
@@ -28,7 +29,7 @@ from simulator.instruments.smu.datasheet import KEITHLEY_2636B
 from simulator.instruments.smu.own_time import OwnTime
 from simulator.instruments.tsp_flat import FlatInterpreter, Interpreter, TspStopped
 from simulator.instruments.tsp_lua import LuaInterpreter, NoLua
-from simulator.instruments.tsp_values import Arguments, Function, Native, Pause, Table, Value
+from simulator.instruments.tsp_values import Arguments, Function, Native, Pause, Value
 from simulator.world import World
 
 FIRMWARE = "3.3.5"
@@ -60,8 +61,6 @@ class Instrument:
         self.smus = self._channels(world)
         self.display = Display()
         self.scripts = Scripts(self.natives, self.errors, say)
-        self._timer_ns = 0
-        self._setups: dict[int, list[dict[str, float]]] = {}
         self._idle_waiters: list[Callable[[int], None]] = []
         self._completes = False
         self._waiter = Waiter(world.agenda, self.own)
@@ -153,13 +152,13 @@ class Instrument:
         natives, tables = self.natives, TriggerTables(self.objects, self.natives, self.events, self._waiter)
         panel = panel_tables(natives, self.display)
         self._local_node(panel["localnode"])
-        self._setup(panel["setup"])
+        setup_functions(natives, panel["setup"], self.smus, self.reset)
         names: dict[str, Value] = {
             **panel,
             **self.printer.functions(),
             **{smu.name: smu_table(smu) for smu in self.smus},
             "digio": tables.lines(self.objects.lines),
-            "tsplink": self._link(tables.lines(self.objects.links)),
+            "tsplink": link_table(natives, tables.lines(self.objects.links)),
             "trigger": tables.trigger(),
             "status": status_tables(self.status, natives),
             "errorqueue": error_table(self.errors, natives),
@@ -167,8 +166,8 @@ class Instrument:
             "userstring": string_table(natives),
             "script": self.scripts.table,
             "bit": bit_table(natives),
-            "timer": self._timer(),
-            "os": self._os(),
+            "timer": timer_table(natives),
+            "os": os_table(natives, self.epoch_s),
         }
         names["node"] = natives.table()
         node = names["node"].objects[1.0] = natives.table()
@@ -222,42 +221,6 @@ class Instrument:
     def _save_buffer(self, _: Arguments) -> Value:
         raise Refused(2204)  # No drive is plugged in.
 
-    def _timer(self) -> Native:
-        table, measure = self.natives.table(), self.natives.table()
-        table.objects["measure"] = measure
-
-        def reset(_: Arguments) -> None:
-            self._timer_ns = self.cursor.now_ns
-
-        self.natives.function(table, "reset", reset)
-        self.natives.function(measure, "t", lambda _: round((self.cursor.now_ns - self._timer_ns) / 1e9, 6))
-        return table
-
-    def _os(self) -> Native:
-        table = self.natives.table()
-
-        def time(given: Arguments) -> Value:
-            if not given or not isinstance(given[0], Table):
-                return float(int(self.epoch_s(self.cursor.now_ns)))
-            parts = [given[0].get(name) for name in ("year", "month", "day", "hour", "min", "sec")]
-            filled = [whole(12.0 if part is None and at == 3 else part or 0.0, 0, 9999) for at, part in enumerate(parts)]
-            return float(calendar.timegm((*filled, 0, 0, 0)))
-
-        self.natives.function(table, "time", time)
-        self.natives.function(table, "remove", lambda _: (None, TEXTS[2204]))
-        self.natives.function(table, "rename", lambda _: (None, TEXTS[2204]))
-        return table
-
-    def _link(self, table: Native) -> Native:
-        """tsplink.*: nothing is connected to it."""
-        natives = self.natives
-        natives.attribute(table, "state", lambda: "offline")
-        natives.attribute(table, "node", lambda: 1.0, lambda value: (whole(value, 1, 64), None)[1])
-        natives.attribute(table, "group", lambda: 0.0, lambda value: (whole(value, 0, 64), None)[1])
-        natives.attribute(table, "master", lambda: 1.0)
-        natives.function(table, "reset", lambda _: 1.0)
-        return table
-
     def _local_node(self, table: Native) -> None:
         attribute = self.natives.attribute
         described = [f"Keithley Instruments SMU {self.model} - {self.serial}"]
@@ -288,21 +251,6 @@ class Instrument:
             )
         attribute(table, "password", lambda: None, lambda value: (text(value), None)[1])
         self.natives.function(table, "reset", lambda _: self.reset())
-
-    def _setup(self, table: Native) -> None:
-        """setup.save(), setup.recall(): of the channels' settings."""
-
-        def save(given: Arguments) -> None:
-            self._setups[whole(_at(given, 0), 1, 5)] = [dict(smu.settings) for smu in self.smus]
-
-        def recall(given: Arguments) -> None:
-            index = whole(_at(given, 0), 0, 5)
-            self.reset()
-            for smu, settings in zip(self.smus, self._setups.get(index, []), strict=False):
-                smu.restore(settings)
-
-        self.natives.function(table, "save", save)
-        self.natives.function(table, "recall", recall)
 
 
 def _at(given: Arguments, at: int) -> Value:

@@ -11,7 +11,8 @@ from simulator.instruments.keithley2600.buffers import ReadingBuffer
 from simulator.instruments.keithley2600.errors import Refused
 from simulator.instruments.keithley2600.events import Events
 from simulator.instruments.keithley2600.natives import Natives, Until
-from simulator.instruments.keithley2600.smu_measure import Measuring, Quantity
+from simulator.instruments.keithley2600.readings import Quantity
+from simulator.instruments.keithley2600.smu_measure import Measuring
 from simulator.instruments.keithley2600.smu_settings import defaults
 from simulator.instruments.keithley2600.smu_source import Source
 from simulator.instruments.keithley2600.status import Status

@@ -7,14 +7,13 @@ taken for good; that two quantities of one reading are converted one after the o
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Literal
 
 from simulator.instruments.keithley2600 import buffers as bits
 from simulator.instruments.keithley2600.buffers import Circumstances, ReadingBuffer
 from simulator.instruments.keithley2600.errors import Refused, number, whole
 from simulator.instruments.keithley2600.natives import Cursor
+from simulator.instruments.keithley2600.readings import OVER, OVERFLOW, TAKEN, WORDS, Plan, Quantity, Target
 from simulator.instruments.keithley2600.smu_settings import (
     AUTORANGE_FOLLOW_LIMIT,
     AUTORANGE_OFF,
@@ -29,64 +28,13 @@ from simulator.instruments.keithley2600.smu_settings import (
 )
 from simulator.instruments.keithley2600.smu_source import Source, reaching
 from simulator.instruments.keithley2600.status import Register, Status
-from simulator.instruments.smu.channel import Meter, Sample
+from simulator.instruments.smu.channel import Meter
 from simulator.instruments.tsp_values import Value
 
-Quantity = Literal["v", "i", "r", "p"]
-MEASURED: dict[str, tuple[Quantity, ...]] = {"v": ("v",), "i": ("i",), "r": ("r",), "p": ("p",), "iv": ("i", "v")}
-"""What measure.v(), measure.i() and so on measure and return."""
-OVERFLOW = 9.91e37
-_OVER = 9e37
-_WORDS = {"i": "Current", "v": "Voltage", "r": "Ohms", "p": "Watts"}
 _REFERENCE_NS = 1_000_000_000
 """How long reference and zero hold for one aperture."""
 _REFERENCES_KEPT = 10
 _VLMT, _ILMT, _ROF = 1, 2, 128
-
-
-def _true_volts(sample: Sample) -> float:
-    return sample.volts
-
-
-def _true_amps(sample: Sample) -> float:
-    return sample.amps
-
-
-def _ohms(sample: Sample) -> float:
-    return sample.volts / sample.amps if sample.amps and max(abs(sample.volts), abs(sample.amps)) < _OVER else OVERFLOW
-
-
-def _watts(sample: Sample) -> float:
-    return sample.volts * sample.amps if max(abs(sample.volts), abs(sample.amps)) < _OVER else OVERFLOW
-
-
-_TAKEN: dict[Quantity, Callable[[Sample], float]] = {"v": _true_volts, "i": _true_amps, "r": _ohms, "p": _watts}
-
-
-@dataclass
-class Target:
-    """One quantity of a reading and where it goes. status: without the limit's bit. offset: subtracted."""
-
-    quantity: Quantity
-    buffer: ReadingBuffer | None
-    status: int
-    offset: float
-    circumstances: Circumstances
-
-
-@dataclass
-class Plan:
-    """How to take readings until a setting changes. extra: conversions that the first reading of a filter takes more.
-
-    delay_ns: before the first reading.
-    """
-
-    meter: Meter
-    targets: list[Target]
-    delay_ns: int
-    interval_ns: int
-    count: int
-    stacked: int = 0
 
 
 class Measuring:
@@ -211,7 +159,7 @@ class Measuring:
             | (bits.FILTERED if settings["measure.filter.enable"] else 0)
         )
         circumstances = Circumstances(
-            _WORDS[quantity], self.range_of(measured), _WORDS[letter], self.source.range_now, "On" if self.channel.output else "Off"
+            WORDS[quantity], self.range_of(measured), WORDS[letter], self.source.range_now, "On" if self.channel.output else "Off"
         )
         return Target(quantity, buffer, status, settings[f"measure.rel.level{quantity}"] if relative else 0.0, circumstances)
 
@@ -264,11 +212,11 @@ class Measuring:
             self._keep_ranges(plan)
         overflowed = False
         for target in plan.targets:
-            value = _TAKEN[target.quantity](sample)
+            value = TAKEN[target.quantity](sample)
             if plan.stacked:
                 value = self._stack(target.quantity, value, plan, end_ns)
             value -= target.offset
-            if not -_OVER < value < _OVER:
+            if not -OVER < value < OVER:
                 value, overflowed = (OVERFLOW if value > 0 else -OVERFLOW), True
             self.last[target.quantity] = value
             if target.buffer is not None:
@@ -282,7 +230,7 @@ class Measuring:
         """The moving average or the median, over a stack that the first reading fills."""
         stack = self._stacks.setdefault(quantity, [])
         while len(stack) < plan.stacked - 1:
-            stack.append(_TAKEN[quantity](self.channel.finish(end_ns)))
+            stack.append(TAKEN[quantity](self.channel.finish(end_ns)))
         stack.append(value)
         del stack[: -plan.stacked]
         return median(stack) if self.settings["measure.filter.type"] == MEDIAN else fmean(stack)

@@ -8,8 +8,8 @@ from statistics import fmean, stdev
 
 from simulator.instruments.keithley2600.buffers import ReadingBuffer, buffer_in, buffer_table
 from simulator.instruments.keithley2600.errors import Refused, number, text, whole
+from simulator.instruments.keithley2600.readings import MEASURED, OVERFLOW, Quantity
 from simulator.instruments.keithley2600.smu import Smu
-from simulator.instruments.keithley2600.smu_measure import MEASURED, OVERFLOW, Quantity
 from simulator.instruments.keithley2600.smu_settings import CONSTANTS, KEPT, METERED, Number
 from simulator.instruments.keithley2600.smu_trigger_tables import trigger_table
 from simulator.instruments.tsp_values import Arguments, Native, Pause, Table, Value

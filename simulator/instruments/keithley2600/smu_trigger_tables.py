@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from simulator.instruments.keithley2600 import events as ids
 from simulator.instruments.keithley2600.buffers import buffer_in
 from simulator.instruments.keithley2600.errors import Refused, number, whole
+from simulator.instruments.keithley2600.readings import MEASURED, Quantity
 from simulator.instruments.keithley2600.smu import Smu
-from simulator.instruments.keithley2600.smu_measure import MEASURED, Quantity
 from simulator.instruments.keithley2600.smu_settings import LETTERS
 from simulator.instruments.keithley2600.trigger_model import ASYNC, ENABLE
 from simulator.instruments.tsp_values import Arguments, Native, Table, Value

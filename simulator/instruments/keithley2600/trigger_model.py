@@ -15,7 +15,8 @@ from simulator.instruments.keithley2600.buffers import ReadingBuffer
 from simulator.instruments.keithley2600.errors import Refused
 from simulator.instruments.keithley2600.events import Detector, Events, Stimulus
 from simulator.instruments.keithley2600.loops import Beside, Loop, Steps
-from simulator.instruments.keithley2600.smu_measure import Measuring, Plan, Quantity
+from simulator.instruments.keithley2600.readings import Plan, Quantity
+from simulator.instruments.keithley2600.smu_measure import Measuring
 from simulator.instruments.keithley2600.smu_settings import AUTORANGE_OFF, AUTOZERO_AUTO
 from simulator.instruments.keithley2600.smu_source import Source
 from simulator.instruments.keithley2600.status import Register, Status
