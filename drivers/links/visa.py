@@ -1,4 +1,4 @@
-"""Lines and binary blocks over a VISA socket that cannot desynchronise.
+"""Lines and binary blocks over a VISA address, a socket or GPIB, that cannot desynchronise.
 
 Rule 1: an answer is trusted only if it came whole, in time, and with nothing waiting when its question was sent. After anything
 else the link is dirty and refuses every use until it is settled: drained and proven by a tagged probe, or connected anew.
@@ -13,7 +13,7 @@ from threading import RLock
 
 from drivers.errors import ConnectFailed, LinkError, LinkLost, LinkTimeout, ProtocolError
 from drivers.links.text import Block, Probe
-from drivers.links.visa_socket import VisaSocket
+from drivers.links.visa_wire import Wire, open_wire
 from drivers.values import WireCounts
 
 _PROVEN_WITHIN_S = 0.5
@@ -49,9 +49,9 @@ class VisaLink:
         self._buffer = bytearray()
         self._fault: str | None = None
         self._closed = False
-        self._wire: VisaSocket | None = None
+        self._wire: Wire | None = None
         try:
-            self._wire = VisaSocket(address, timeout_s)
+            self._wire = open_wire(address, timeout_s)
         except ConnectFailed as error:
             if must_connect:
                 raise
@@ -118,7 +118,7 @@ class VisaLink:
             self._require_open()
             self._drop()
             self._fault = self._fault or "not connected"
-            self._wire = VisaSocket(self.address, timeout_s or self._timeout_s)
+            self._wire = open_wire(self.address, timeout_s or self._timeout_s, afresh=True)
             self._reconnects += 1
             self._fault = None
 
@@ -137,7 +137,7 @@ class VisaLink:
 
     # --- one exchange
     @contextlib.contextmanager
-    def _exchange(self) -> Generator[VisaSocket]:
+    def _exchange(self) -> Generator[Wire]:
         """Alone on a trusted link. Whatever ends it otherwise than well, a cancellation included, leaves the link dirty."""
         with self.lock:
             if self._fault is not None or self._wire is None:
@@ -151,7 +151,7 @@ class VisaLink:
                 raise
 
     @contextlib.contextmanager
-    def _asked(self, line: str, timeout_s: float | None) -> Generator[tuple[VisaSocket, float, str]]:
+    def _asked(self, line: str, timeout_s: float | None) -> Generator[tuple[Wire, float, str]]:
         """The line sent; then until when its answer has time, and what a late one is called."""
         data = self._encoded(line)
         limit_s = self._timeout_s if timeout_s is None else timeout_s
@@ -167,11 +167,11 @@ class VisaLink:
             raise ValueError(f"{self.address}: {data[:60]!r} ({len(data)} bytes) is not one line of at most {self._line_limit} bytes")
         return data
 
-    def _write(self, wire: VisaSocket, data: bytes, deadline: float) -> None:
+    def _write(self, wire: Wire, data: bytes, deadline: float) -> None:
         wire.write(data, deadline)
         self._sent += 1
 
-    def _require_silence(self, wire: VisaSocket) -> None:
+    def _require_silence(self, wire: Wire) -> None:
         """Anything waiting now answers an older question."""
         if not self._buffer and not wire.readable(0.0):
             return
@@ -180,7 +180,7 @@ class VisaLink:
         raise ProtocolError(f"{self.address}: {waiting[:60]!r} arrived that nobody asked for")
 
     # --- reading
-    def _read_until(self, wire: VisaSocket, mark: bytes, limit: int, deadline: float, lateness: str) -> bytes:
+    def _read_until(self, wire: Wire, mark: bytes, limit: int, deadline: float, lateness: str) -> bytes:
         """What comes before the mark, which is taken too."""
         while (end := self._buffer.find(mark)) < 0:
             if len(self._buffer) > limit:
@@ -190,14 +190,14 @@ class VisaLink:
         del self._buffer[: end + len(mark)]
         return found
 
-    def _read_count(self, wire: VisaSocket, count: int, deadline: float, lateness: str) -> bytes:
+    def _read_count(self, wire: Wire, count: int, deadline: float, lateness: str) -> bytes:
         while len(self._buffer) < count:
             self._receive(wire, deadline, lateness)
         found = bytes(self._buffer[:count])
         del self._buffer[:count]
         return found
 
-    def _announced_size(self, wire: VisaSocket, size: int, deadline: float, lateness: str) -> int:
+    def _announced_size(self, wire: Wire, size: int, deadline: float, lateness: str) -> int:
         """Of `#<n><len>` what it says, of `#0` what is expected."""
         digits = self._read_count(wire, 1, deadline, lateness)
         if digits == b"0":
@@ -208,7 +208,7 @@ class VisaLink:
             raise ProtocolError(f"{self.address}: {digits!r} is no size of a block")
         return int(digits)
 
-    def _receive(self, wire: VisaSocket, deadline: float, lateness: str) -> None:
+    def _receive(self, wire: Wire, deadline: float, lateness: str) -> None:
         if not wire.readable(deadline - time.monotonic()):
             raise LinkTimeout(f"{self.address}: {lateness}")
         self._buffer += wire.take()
@@ -235,7 +235,7 @@ class VisaLink:
         except LinkError:
             return False
 
-    def _discard(self, wire: VisaSocket, deadline: float) -> None:
+    def _discard(self, wire: Wire, deadline: float) -> None:
         waited = bool(self._buffer)
         self._buffer.clear()
         while wire.readable(0.0) and time.monotonic() < deadline:
@@ -243,7 +243,7 @@ class VisaLink:
             waited = True
         self._late += waited
 
-    def _comes(self, wire: VisaSocket, wanted: bytes, deadline: float) -> bool:
+    def _comes(self, wire: Wire, wanted: bytes, deadline: float) -> bool:
         """Whether a line comes in time; every other one is late, and dropped."""
         rest = b""
         while wire.readable(deadline - time.monotonic()):
