@@ -37,7 +37,7 @@ class SentioChuck:
         gap_um = stand.heights.overtravel_gap_um if stand.overtravel_on else 0.0
         self._guard.limits.check_overtravel(gap_um, self._session.name)
         with self._upward():
-            self._rise(stand, 0.0, gap_um)
+            self._rise(stand, 0, gap_um)
             self._climb(stand, 0.0, gap_um)
             return self._reader.state()
 
@@ -68,7 +68,7 @@ class SentioChuck:
     def _rise(self, stand: Stand, depth_um: float, final_um: float) -> None:
         """final_um: where a prober may stand already that adds its overtravel by itself."""
         version = self._reader.version()
-        if depth_um == final_um == 0.0 and not stand.overtravel_on and not say.has_stage_groups(version):
+        if depth_um == final_um == 0 and not stand.overtravel_on and not say.has_stage_groups(version):
             self._session.move(chuck.CONTACT).floats(1)
         else:
             self._session.move(chuck.move_z(version, ZReference.CONTACT, depth_um))

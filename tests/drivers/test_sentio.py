@@ -211,9 +211,9 @@ def test_overtravel_is_reached_in_steps_each_read_back(version: str):
         assert prober.contact().z_um == CONTACT_UM + 35.0
         went = [line for line in server.lines if "move" in line]
     if version == NEW:
-        assert went == [f"chuck:move_z Contact,{depth}" for depth in ("0.0", "10.0", "20.0", "30.0", "35.0")]
+        assert went == [f"chuck:move_z Contact,{depth}" for depth in ("0", "10.0", "20.0", "30.0", "35.0")]
     else:
-        assert went == [f"move_chuck_z C, {depth}" for depth in ("0.0", "10.0", "20.0", "30.0", "35.0")]
+        assert went == [f"move_chuck_z C, {depth}" for depth in ("0", "10.0", "20.0", "30.0", "35.0")]
 
 
 def test_a_prober_that_adds_its_overtravel_by_itself_is_believed_where_it_stands():
