@@ -94,3 +94,24 @@ class Bench:
         self.say("smua.measure.nplc = 0.001 smua.measure.autozero = smua.AUTOZERO_ONCE smua.measure.delay = 0")
         self.say("smua.source.output = smua.OUTPUT_ON")
         assert self.errors() == []
+
+
+def sweep(bench: Bench, points: int = 11, stop: float = 0.1) -> None:
+    bench.say(f"smua.trigger.source.linearv(0, {stop}, {points}) smua.trigger.source.action = smua.ENABLE smua.trigger.count = {points}")
+    bench.say("smua.nvbuffer1.clear() smua.nvbuffer1.collectsourcevalues = 1 smua.nvbuffer1.collecttimestamps = 1")
+    bench.say("smua.trigger.measure.i(smua.nvbuffer1) smua.trigger.measure.action = smua.ENABLE")
+
+
+def scan(bench: Bench, readings: int) -> list[int]:
+    """Armed for edges on line 1, answered on line 2; the list grows with the times of the answers."""
+    bench.say("digio.trigger[1].mode = digio.TRIG_RISINGA digio.trigger[1].clear()")
+    bench.say("digio.trigger[2].mode = digio.TRIG_FALLING digio.trigger[2].pulsewidth = 10e-6")
+    bench.say("digio.trigger[2].stimulus = smua.trigger.MEASURE_COMPLETE_EVENT_ID")
+    bench.say("smua.nvbuffer1.clear() smua.nvbuffer1.collecttimestamps = 1")
+    bench.say("smua.trigger.measure.i(smua.nvbuffer1) smua.trigger.measure.action = smua.ENABLE")
+    bench.say(f"smua.trigger.measure.stimulus = digio.trigger[1].EVENT_ID smua.trigger.count = {readings}")
+    bench.say("smua.trigger.initiate()")
+    assert bench.errors() == []
+    answers: list[int] = []
+    bench.world.trigger.measured.listen(answers.append)
+    return answers
