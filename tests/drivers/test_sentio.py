@@ -440,6 +440,19 @@ def test_a_question_that_was_not_answered_costs_the_connection_and_nothing_else(
         assert "stop_chuck_xyz" not in server.lines, "nothing was moving"
 
 
+def test_a_well_formed_answer_to_another_question_costs_the_connection_too():
+    """It may be the answer to the question before: then every later one would be off by one."""
+    device = ScriptedSentio()
+    wrong = [b"0,0,15750.0,Zero\n", b"0,0,At temperature\n", b"0,0,15750.0\n"]
+    with prober_on(lambda line: wrong.pop() if line.startswith("setup") and wrong else device(line)) as (prober, server):
+        for connections in (2, 3, 4):
+            with pytest.raises(ProtocolError, match="expected 1 integers"):
+                prober.contact_count()
+            assert prober.chuck_temperature_c() == 25.0
+            assert len(server.connections) == connections
+        assert prober.contact_count() == 42
+
+
 def test_a_step_that_nobody_answered_is_stopped_and_control_is_taken_anew():
     device = ScriptedSentio()
     with prober_on(device, Deadlines({Kind.STEP: 0.1})) as (prober, server):

@@ -310,6 +310,21 @@ def test_a_failed_alignment_is_the_probers_word_and_no_alignment():
         assert prober.not_aligned() is not None
 
 
+def test_a_home_found_elsewhere_renames_the_probers_dies_and_not_ours():
+    device = ScriptedSentio()
+
+    def script(line: str) -> Any:
+        if line == "vis:find_home":
+            device.home_die, device.die = (3, 3), (3, 3)
+        return device(line)
+
+    with prober_on(script) as (prober, _):
+        assert prober.go_to_die(0, 0).die == (0, 0)
+        assert prober.wafer.find_home().die == (0, 0)
+        assert prober.go_to_die(1, 0).die == (1, 0)
+    assert device.die == (4, 3)
+
+
 def test_home_is_found_and_doors_locked_and_seen():
     device = ScriptedSentio(doors_locked=False)
     with prober_on(device) as (prober, _):
@@ -353,6 +368,8 @@ def test_a_map_is_set_up_and_its_dies_are_named_anew():
         prober.map.set_home_die(2, 2)
         prober.map.set_orient_marker(Marker.NOTCH, 270, 1000)
         prober.map.set_routing(RouteStart.UPPER_LEFT, RouteOrder.WINDING_ROWS)
+        assert prober.go_to_die(1, 0).die == (1, 0), "the map just set is the one that is walked"
+        assert device.die == (1, 2)
         grid = prober.map.read()
         assert (grid.axis_orient, grid.home_index, grid.pitch_um) == ("DL", (2, 2), (15_000.0, 15_000.0))
         prober.map.select_only([(0, 0), (1, 2)])

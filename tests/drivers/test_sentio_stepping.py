@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.errors import MotionRefused, OverLimit, PositionNotVerified, ProberBug
+from drivers.errors import LinkLost, MotionRefused, OverLimit, PositionNotVerified, ProberBug
 from drivers.prober.die_grid import DieGrid
 from drivers.prober.sentio import Sentio
 from drivers.prober.soft_limits import SoftLimits
 from tests.support.probing import prober_on
 from tests.support.scripted_sentio import AXES_UM, CONTACT_UM, PITCH_UM, ScriptedSentio
-from tests.support.scripted_server import Answer
+from tests.support.scripted_server import HANG_UP, Answer
 
 ROUTE = tuple((column, 0) for column in range(5))
 
@@ -38,6 +38,17 @@ def test_a_die_is_reached_and_read_back():
 )
 def test_a_step_that_reads_back_elsewhere_is_not_believed(lies: dict[str, Answer]):
     with prober_on(ScriptedSentio(lies=lies)) as (prober, _), pytest.raises(PositionNotVerified, match=r"sent to die \(2, 1\)"):
+        prober.go_to_die(2, 1)
+
+
+def test_a_step_that_was_taken_and_answered_with_another_die_is_not_believed_either():
+    device = ScriptedSentio()
+
+    def script(line: str) -> Answer:
+        reply = device(line)
+        return b"0,0,1,1,0\n" if line.startswith("map:step_die") else reply
+
+    with prober_on(script) as (prober, _), pytest.raises(PositionNotVerified, match=r"it answers \(1, 1\) and reads back \(2, 1\)"):
         prober.go_to_die(2, 1)
 
 
@@ -91,6 +102,19 @@ def test_a_prober_too_old_to_tell_of_its_map_is_taken_by_its_word_and_by_its_pos
         device.orient = "UL"
         with pytest.raises(PositionNotVerified):
             prober.go_to_die(3, 1)
+
+
+def test_after_a_lost_line_the_map_is_read_anew_before_anything_is_named():
+    device = ScriptedSentio()
+    with prober_on(device) as (prober, _):
+        prober.go_to_die(1, 1)
+        device.lies["status:get_chuck_temp"] = HANG_UP
+        with pytest.raises(LinkLost):
+            prober.chuck_temperature_c()
+        device.orient, device.die = "DL", (-1, -1)
+        assert prober.state().die == (1, 1)
+        assert prober.go_to_die(2, 1).die == (2, 1)
+    assert device.die == (-2, -1)
 
 
 def test_a_prober_with_the_map_of_another_wafer_is_not_stepped():
