@@ -370,6 +370,10 @@ def test_a_map_is_set_up_and_its_dies_are_named_anew():
         prober.map.set_routing(RouteStart.UPPER_LEFT, RouteOrder.WINDING_ROWS)
         assert prober.go_to_die(1, 0).die == (1, 0), "the map just set is the one that is walked"
         assert device.die == (1, 2)
+        for home in (5, 2):
+            prober.map.set_home_die(home, home)
+            assert prober.go_to_die(1, 0).die == (1, 0)
+            assert device.die == (home - 1, home)
         grid = prober.map.read()
         assert (grid.axis_orient, grid.home_index, grid.pitch_um) == ("DL", (2, 2), (15_000.0, 15_000.0))
         prober.map.select_only([(0, 0), (1, 2)])
