@@ -14,9 +14,11 @@ from simulator.instruments.keithley2450 import Keithley2450
 from simulator.instruments.keithley2600 import Keithley2600
 from simulator.instruments.sentio import Sentio
 from simulator.lab_file import Addresses, lab_toml, write_by_rename
+from simulator.ledger import LedgerError, LedgerFile
 from simulator.options import BadOption, Options, options
 from simulator.physics.fab import FabError
 from simulator.physics.wafer import Wafer, nearest_dies
+from simulator.prober_faults import ProberFaults
 from simulator.pty_port import NoPseudoTerminals
 from simulator.server import Access, Host, PortTaken, new_loop
 from simulator.world import World
@@ -36,6 +38,8 @@ async def run(chosen: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_serving)
     world = World(Wafer(chosen.wafer_seed, chosen.fab, nearest_dies(chosen.dies)))
+    if chosen.ledger is not None:
+        world.needles.report = LedgerFile(chosen.ledger).record
     async with Host(chosen.clock) as host:
         addresses = await _serve(host, world, chosen)
         if chosen.write_lab is not None:
@@ -47,7 +51,6 @@ async def run(chosen: Options) -> None:
 
 
 async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
-    kelvin_per_s = _REAL_KELVIN_PER_S if chosen.clock.name == "real" else None
     prober, smu, crossbar, dead = (chosen.port_base + offset if chosen.port_base else 0 for offset in range(4))
     controller, line = _controller(world, chosen.clock), chosen.line("crossbar")
     meter = _METERS[chosen.smu](world, chosen.clock.wall_ns)
@@ -57,7 +60,7 @@ async def _serve(host: Host, world: World, chosen: Options) -> Addresses:
         controller.reboot(_boot_id(), chosen.clock.now_ns())
 
     return Addresses(
-        prober=await host.serve(Sentio(world, cold=chosen.cold, kelvin_per_s=kelvin_per_s), prober, chosen.line("prober")),
+        prober=await host.serve(_prober(world, chosen), prober, chosen.line("prober")),
         smu=await host.serve(meter, smu, chosen.line("smu"), access=Access(chosen.smu_clients, quick_ack=not chosen.plain_tcp)),
         dead_socket=await host.serve_dead_socket(meter, dead),
         crossbar=await (
@@ -73,6 +76,17 @@ def _open_interlock(meter: Keithley2450 | Keithley2600, chosen: Options) -> None
     for after_ns, hold_ns in chosen.faults.interlock_open:
         meter.agenda.at(begun_ns + after_ns, partial(meter.set_interlock, False))
         meter.agenda.at(begun_ns + after_ns + hold_ns, partial(meter.set_interlock, True))
+
+
+def _prober(world: World, chosen: Options) -> Sentio:
+    return Sentio(
+        world,
+        cold=chosen.cold,
+        kelvin_per_s=_REAL_KELVIN_PER_S if chosen.clock.name == "real" else None,
+        wall_ns=chosen.clock.wall_ns,
+        version=chosen.prober_version,
+        faults=ProberFaults(chosen.faults.prober, f"{chosen.faults.seed} prober", chosen.clock.now_ns()),
+    )
 
 
 def _controller(world: World, clock: Clock) -> Controller:
@@ -100,6 +114,9 @@ def main(arguments: Sequence[str]) -> int:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(run(chosen))
     except (PortTaken, NoPseudoTerminals) as error:
+        sys.stderr.write(f"hil sim: {error}\n")
+        return 1
+    except LedgerError as error:
         sys.stderr.write(f"hil sim: {error}\n")
         return 1
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from simulator.server import MOST_CLIENTS
 
 SMU_MODELS = ("keithley2450", "keithley2600")
 REAL_BAUD = 921_600
+PROBER_VERSION = "26.2.0"
 _BAUD_RATES = (300, 100_000_000)
 
 
@@ -29,6 +31,7 @@ class Options:
     baud: of the crossbar's line, 0 for as fast as the transport. crossbar_pty: a serial device instead of a socket.
     smu_clients: how many the SMU serves at a time; a real one may serve a single one.
     plain_tcp: the SMU leaves acknowledgements to the operating system, as a real one does.
+    ledger: file that every damage is appended to. prober_version: of SENTIO; older ones know fewer commands.
     """
 
     wafer_seed: int
@@ -44,6 +47,8 @@ class Options:
     smu_clients: int = MOST_CLIENTS
     plain_tcp: bool = False
     faults: FaultPlan = field(default_factory=lambda: FaultPlan(0, {}))
+    ledger: Path | None = None
+    prober_version: str = PROBER_VERSION
 
     def line(self, instrument: str) -> LineSettings:
         """What lies between an instrument and its clients."""
@@ -88,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     )
     built.add_argument("--smu-clients", type=int, default=MOST_CLIENTS, metavar="N", help="clients that the SMU serves at a time")
     built.add_argument("--plain-tcp", action="store_true", help="the SMU acknowledges as an ordinary TCP stack does: late")
+    built.add_argument("--ledger", type=Path, metavar="FILE", help="append every damage to wafer and probe card, a line of JSON each")
+    built.add_argument("--prober-version", default=PROBER_VERSION, metavar="A.B.C", help="version of SENTIO; 24.0.7 knows fewer commands")
     built.add_argument("--cold", action="store_true", help="no wafer loaded, no home and no contact height set")
     return built
 
@@ -111,6 +118,8 @@ def options(arguments: Sequence[str]) -> Options:
         smu_clients=given.smu_clients,
         plain_tcp=given.plain_tcp,
         faults=FaultPlan(0, {}) if given.faults is None else load_faults(given.faults),
+        ledger=given.ledger,
+        prober_version=given.prober_version,
     )
 
 
@@ -128,5 +137,7 @@ def _check(given: argparse.Namespace) -> None:
     slowest, fastest = _BAUD_RATES
     if (baud := getattr(given, "baud", 0)) != 0 and not slowest <= baud <= fastest:
         raise BadOption(f"--baud {baud}: must be 0 for no limit, or {slowest} to {fastest}")
+    if re.fullmatch(r"\d+\.\d+\.\d+", given.prober_version) is None:
+        raise BadOption(f"--prober-version {given.prober_version}: must be three numbers, as in {PROBER_VERSION}")
     if given.crossbar_pty and not hasattr(os, "openpty"):
         raise BadOption("--crossbar-pty: this system has no pseudo-terminals; leave the flag out to have a socket")

@@ -89,6 +89,11 @@ class World:
     def move_chuck_z(self, z_um: float) -> None:
         self.needles.move_z(z_um, self._output_on)
 
+    def warm(self, temperature_c: float) -> None:
+        """The wafer on the chuck has another temperature."""
+        self.temperature_c = temperature_c
+        self.needles.warm(temperature_c)
+
     def _die(self) -> Die | None:
         index = self.needles.die_in_contact
         if index is None:

@@ -83,7 +83,8 @@ def test_it_moves_in_z_by_every_reference(prober: SentioProber) -> None:
     assert prober.chuck.move_z(ZReference.Separation, 0) == (15750.0, ZReference.Separation)
     assert prober.chuck.get_z(ZReference.Zero) == (15750.0, ZReference.Zero)
     assert prober.chuck.move_xy(XyReference.Home, 1000, 2000) == (1000.0, 2000.0, XyReference.Home)
-    assert prober.move_chuck_home() == (0.0, 0.0)
+    assert prober.move_chuck_home() == prober.get_chuck_xy_pos()
+    assert prober.get_chuck_xy(ChuckSite.Wafer, XyReference.Home) == (0.0, 0.0)
 
 
 def test_it_reads_and_sets_heights_and_overtravel(prober: SentioProber) -> None:
@@ -133,13 +134,13 @@ def test_it_sets_temperature_doors_and_vacuum(prober: SentioProber) -> None:
 
 def test_it_sets_up_a_map_of_its_own_and_steps_it_to_the_end(prober: SentioProber) -> None:
     prober.map.create(200)
-    prober.map.set_grid_params(45000, 45000, 0, 0, 1000)
+    prober.map.set_grid_params(30000, 30000, 0, 0, 1000)
     prober.map.set_axis_orient(AxisOrient.UpRight)
     prober.map.set_grid_origin(0, 0)
     prober.map.set_home_die(0, 0)
     prober.map.path.select_dies(Selection.Good)
     prober.map.path.set_routing(RoutingStartPoint.UpperLeft, RoutingPriority.RowBiDir)
-    assert prober.map.get_grid_params() == (45000.0, 45000.0, 0.0, 0.0, 1000.0)
+    assert prober.map.get_grid_params() == (30000.0, 30000.0, 0.0, 0.0, 1000.0)
     assert prober.map.get_routing() == (RoutingStartPoint.UpperLeft, RoutingPriority.RowBiDir)
     dies = [prober.map.step_first_die()]
     while not prober.map.end_of_route():
