@@ -1,7 +1,8 @@
 """Where dies are under the needles and what the prober calls them. Dies are named in the wafer frame: notch down, x right, y up.
 
-Rule 1: the chuck's frame and the wafer's meet here and nowhere else. Positions from home (`get_chuck_xy H`) are those of the needles over
-the wafer as it lies, x right, y up; positions of the axes, from zero, run the other way, because the chuck carries the wafer. Assumption.
+Rule 1: the chuck's frame and the wafer's meet here and nowhere else. SENTIO's positions are those of the needles over the wafer as it
+lies, x right, y up, whichever way the stage runs below it; from home and from zero they differ by where home is. Assumption, which the
+position read back after every step would contradict.
 Rule 2: what the prober's map says of itself (axis directions, home die, pitch) is read from the prober, not configured.
 """
 
@@ -101,11 +102,11 @@ class DieGrid:
         return self.home if self.home_index is None else self.home_index
 
 
-def mirrored_um(home_axes_um: Place, from_home_um: Place) -> Place:
-    """Where the chuck's axes stand with the needles at a place from home, and the way back: home_axes_um is where they stand at home."""
-    return (home_axes_um[0] - from_home_um[0], home_axes_um[1] - from_home_um[1])
+def from_zero(home_um: Place, from_home_um: Place) -> Place:
+    """A place given from home, counted from the axes' zero. home_um: where home is from zero."""
+    return (home_um[0] + from_home_um[0], home_um[1] + from_home_um[1])
 
 
-def home_axes_um(axes_um: Place, from_home_um: Place) -> Place:
-    """Where the chuck's axes stand at home, from where they stand now."""
-    return (axes_um[0] + from_home_um[0], axes_um[1] + from_home_um[1])
+def from_home(home_um: Place, from_zero_um: Place) -> Place:
+    """The way back."""
+    return (from_zero_um[0] - home_um[0], from_zero_um[1] - home_um[1])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.errors import DriverError
-from drivers.prober.die_grid import Place, home_axes_um, mirrored_um
+from drivers.prober.die_grid import Place, from_home, from_zero
 from drivers.prober.motion_rules import Motion, Need, always_allowed, require_allowed
 from drivers.prober.sentio_session import SentioSession
 from drivers.prober.sentio_state import SentioReader, Stand
@@ -59,17 +59,18 @@ class Guard:
     def require_place(self, from_home_um: Place) -> None:
         """A place from home, against the axes' limits. Raises OverLimit."""
         if self.limits.bound_axes:
-            self.limits.check_axes(mirrored_um(self._home_axes_um(), from_home_um), self.session.name)
+            self.limits.check_axes(from_zero(self._home_um(), from_home_um), self.session.name)
 
     def from_home_um(self, reference: XyReference, x_um: float, y_um: float) -> Place:
         """Where a move by HOME, ZERO or RELATIVE ends, from home."""
         if reference is XyReference.ZERO:
-            return mirrored_um(self._home_axes_um(), (x_um, y_um))
+            return from_home(self._home_um(), (x_um, y_um))
         start = self.reader.xy_um() if reference is XyReference.RELATIVE else (0.0, 0.0)
         return (start[0] + x_um, start[1] + y_um)
 
-    def _home_axes_um(self) -> Place:
-        return home_axes_um(self.reader.xy_um(XyReference.ZERO), self.reader.xy_um())
+    def _home_um(self) -> Place:
+        """Where home is, from the axes' zero."""
+        return from_home(self.reader.xy_um(), self.reader.xy_um(XyReference.ZERO))
 
     def _unmet(self, need: Need, stand: Stand) -> str | None:
         """What is wrong with a need, None when it is met."""

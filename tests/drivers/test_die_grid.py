@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import OverLimit, PositionNotVerified
-from drivers.prober.die_grid import DieGrid, home_axes_um, mirrored_um
+from drivers.prober.die_grid import DieGrid, from_home, from_zero
 from drivers.prober.soft_limits import SoftLimits
 from hil.model.frames import Notch, SentioMap, centre_um
 
@@ -44,11 +44,10 @@ def test_dies_are_a_pitch_apart_from_the_home_die():
     assert grid.index_of((3, 0)) == (3, 0), "without a map read from the prober, dies have the prober's names"
 
 
-def test_the_chucks_axes_run_against_the_needles():
-    home = home_axes_um((140_000.0, 155_000.0), (10_000.0, -5_000.0))
-    assert home == (150_000.0, 150_000.0)
-    assert mirrored_um(home, (10_000.0, -5_000.0)) == (140_000.0, 155_000.0)
-    assert mirrored_um(home, mirrored_um(home, (123.0, 4.0))) == (123.0, 4.0)
+def test_places_from_home_and_from_zero_differ_by_where_home_is():
+    home_um = (150_000.0, 149_000.0)
+    assert from_zero(home_um, (10_000.0, -5_000.0)) == (160_000.0, 144_000.0)
+    assert from_home(home_um, from_zero(home_um, (123.0, 4.0))) == (123.0, 4.0)
 
 
 @pytest.mark.parametrize(

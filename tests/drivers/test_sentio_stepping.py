@@ -150,7 +150,7 @@ def test_a_die_beyond_the_chucks_axes_is_refused():
     with prober_on(device, limits=limits) as (prober, _):
         assert prober.go_to_die(2, 30).die == (2, 30)
         assert prober.go_to_die(-2, 0).die == (-2, 0)
-        with pytest.raises(OverLimit, match=r"chuck x = 120000 um is outside 130000 to 170000 um \(limits\.chuck_x_um\)"):
+        with pytest.raises(OverLimit, match=r"chuck x = 180000 um is outside 130000 to 170000 um \(limits\.chuck_x_um\)"):
             prober.go_to_die(3, 0)
     assert device.die == (-2, 0)
 

@@ -8,7 +8,7 @@ from tests.support.scripted_server import Answer
 PITCH_UM = 10_000.0
 CONTACT_UM = 16_000.0
 AXES_UM = (150_000.0, 150_000.0)
-"""Where the chuck's axes stand at home."""
+"""Where home is, from the axes' zero."""
 _Z = {"c": "Contact", "s": "Separation", "h": "Hover", "z": "Zero", "r": "Current"}
 _XY = {"h": "Home", "z": "Zero", "r": "Current"}
 
@@ -92,7 +92,7 @@ class ScriptedSentio:
 
     def xy(self, letter: str) -> str:
         x_um, y_um = self.xy_um()
-        return f"{x_um},{y_um}" if letter == "h" else f"{AXES_UM[0] - x_um},{AXES_UM[1] - y_um}"
+        return f"{x_um},{y_um}" if letter == "h" else f"{AXES_UM[0] + x_um},{AXES_UM[1] + y_um}"
 
     def separated(self) -> bool:
         return self.z_um <= self.heights[0] - self.heights[1]
@@ -126,7 +126,7 @@ class ScriptedSentio:
     def go(self, x_um: float, y_um: float, letter: str = "h") -> str:
         self.moves.append("xy")
         here = self.xy_um()
-        origins = {"h": (x_um, y_um), "r": (here[0] + x_um, here[1] + y_um), "z": (AXES_UM[0] - x_um, AXES_UM[1] - y_um)}
+        origins = {"h": (x_um, y_um), "r": (here[0] + x_um, here[1] + y_um), "z": (x_um - AXES_UM[0], y_um - AXES_UM[1])}
         self.from_home_um, self.die = origins[letter], None
         return self.xy("z")
 
