@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import RunState
+from hil.store.records import Finding
 
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 EXAMPLE_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -115,6 +116,9 @@ class Die(BaseModel):
     good_fraction: float | None
     defect_map: str | None = Field(description="map id of the newest defect map")
     measured_at: Time | None
+    touchdowns: int = Field(description="of this die, in all runs ever")
+    contact_ohms: float | None = Field(description="of its pad pair at the last touchdown; null where no current flowed, and before")
+    contact: Finding | None = Field(description="what the pad pair showed then; null before the first touchdown")
 
 
 class Wafer(BaseModel):
@@ -166,6 +170,49 @@ class Estop(BaseModel):
     safe: bool | None
 
 
+class Touchdown(BaseModel):
+    """One touchdown. touchdowns: which one of its contact. finding: what the pad pair showed, null where it was cut short. ohms: of the
+    pad pair; null then, and where no current flowed. on_die, on_card: so many with this one."""
+
+    at: Time
+    wafer: str = Field(examples=["W1"])
+    die: DieIndex
+    run: str | None
+    touchdowns: int = Field(examples=[1])
+    finding: Finding | None
+    ohms: float | None = Field(examples=[8.2])
+    overtravel_um: float | None = Field(examples=[0.0])
+    on_die: int = Field(examples=[3])
+    on_card: int = Field(examples=[1204])
+
+
+class Card(BaseModel):
+    """The probe card and its touchdowns, those of cleaning and those made elsewhere (known by the prober's own counter) included.
+
+    since, by: who put it in, null for the first one. left, left_before_cleaning: of the budgets in lab.toml. counter: what the
+    prober's own counter said last.
+    """
+
+    name: str = Field(examples=["Q-114"])
+    since: Time | None
+    by: str | None
+    touchdowns: int
+    since_cleaning: int
+    cleaned_at: Time | None
+    elsewhere: int
+    counter: int | None
+    left: int
+    left_before_cleaning: int
+
+
+class CardBody(BaseModel):
+    """name: of the card that was put in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["Q-114"])]
+
+
 class Interlocks(BaseModel):
     """estop: latched, or null. may_be_on: why an output has to be taken for live, or null. worker_alive: it reports."""
 
@@ -197,8 +244,9 @@ class Station(BaseModel):
     smu_output_on: bool | None
     crossbar: dict[str, Any] | None
     prober: dict[str, Any] | None
-    contact_trend: list[dict[str, Any]] = Field(description="latest contact measurements, oldest first: die, ohms, touchdowns")
-    limits: dict[str, float]
+    contact_trend: list[Touchdown] = Field(description="the latest 200 touchdowns, oldest first; they outlive restarts")
+    card: Card
+    limits: dict[str, float | tuple[float, float]]
     interlocks: Interlocks
     queue: Queue
     heartbeat_at: Time | None

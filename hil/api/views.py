@@ -1,15 +1,31 @@
 """Rows of the store as bodies of the API."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from hil.api.models import Die, Estop, EventBody, Interlocks, MapMeta, Progress, Queue, Run, RunObject, Station, Wafer
+from hil.api.models import (
+    Card,
+    Die,
+    Estop,
+    EventBody,
+    Interlocks,
+    MapMeta,
+    Progress,
+    Queue,
+    Run,
+    RunObject,
+    Station,
+    Touchdown,
+    Wafer,
+)
 from hil.model.defects import Defect
-from hil.model.lab import LabConfig
+from hil.model.lab import DieIndex, LabConfig, Limits
 from hil.model.maps import Meta
 from hil.model.runs import RunState
-from hil.store.records import EventRecord, MapRecord, ObjectRecord, RunRecord, StationRecord, WaferRecord
+from hil.store.protocol import Store
+from hil.store.records import CardRecord, EventRecord, MapRecord, ObjectRecord, RunRecord, StationRecord, TouchRecord, WaferRecord
 from hil.store.shelf import stamp
 
 HEARTBEAT_STALE_S = 5.0
@@ -79,16 +95,42 @@ def good_fraction(counts: Mapping[str, int]) -> float | None:
     return counts.get(Defect.GOOD.name.lower(), 0) / classified if classified else None
 
 
-def die_view(die: tuple[int, int], read: MapRecord | None, defects: MapRecord | None, counts: Mapping[str, int] | None) -> Die:
-    newest = max((record.measured_at for record in (read, defects) if record), default=None)
+@dataclass(frozen=True)
+class DieFacts:
+    """What the store knows of a die. counts: of its newest defect map. touched: its last touchdown that was measured."""
+
+    read: MapRecord | None = None
+    defects: MapRecord | None = None
+    counts: Mapping[str, int] | None = None
+    touchdowns: int = 0
+    touched: TouchRecord | None = None
+
+
+def die_view(die: DieIndex, known: DieFacts) -> Die:
+    newest = max((record.measured_at for record in (known.read, known.defects) if record), default=None)
     return Die(
         x=die[0],
         y=die[1],
-        status="characterised" if defects else "read" if read else "not measured",
-        counts=dict(counts) if counts is not None else None,
-        good_fraction=good_fraction(counts) if counts is not None else None,
-        defect_map=defects.id if defects else None,
+        status="characterised" if known.defects else "read" if known.read else "not measured",
+        counts=dict(known.counts) if known.counts is not None else None,
+        good_fraction=good_fraction(known.counts) if known.counts is not None else None,
+        defect_map=known.defects.id if known.defects else None,
         measured_at=newest,
+        touchdowns=known.touchdowns,
+        contact_ohms=known.touched.ohms if known.touched else None,
+        contact=known.touched.finding if known.touched else None,
+    )
+
+
+def touchdown_view(record: TouchRecord) -> Touchdown:
+    return Touchdown(**asdict(record))
+
+
+def card_view(record: CardRecord, limits: Limits) -> Card:
+    return Card(
+        **asdict(record),
+        left=max(limits.touchdowns_per_card - record.touchdowns, 0),
+        left_before_cleaning=max(limits.touchdowns_per_cleaning - record.since_cleaning, 0),
     )
 
 
@@ -112,8 +154,9 @@ def worker_alive(record: StationRecord, now: datetime) -> bool:
     return record.heartbeat_at is not None and seconds_since(record.heartbeat_at, now) < HEARTBEAT_STALE_S
 
 
-def station_view(record: StationRecord, lab: LabConfig, runs: Sequence[RunRecord], now: datetime) -> Station:
+def station_view(store: Store, lab: LabConfig, runs: Sequence[RunRecord], now: datetime) -> Station:
     """runs: newest first, at least all those queued or running."""
+    record = store.station()
     seen: Mapping[str, Any] = record.snapshot
     running = [run.id for run in runs if run.state is RunState.RUNNING]
     return Station(
@@ -123,8 +166,9 @@ def station_view(record: StationRecord, lab: LabConfig, runs: Sequence[RunRecord
         smu_output_on=seen.get("smu_output_on"),
         crossbar=seen.get("crossbar"),
         prober=seen.get("prober"),
-        contact_trend=seen.get("contact_trend") or [],
-        limits=lab.limits.model_dump(),
+        contact_trend=[touchdown_view(each) for each in store.contact_trend()],
+        card=card_view(store.card(), lab.limits),
+        limits=lab.limits.model_dump(exclude_none=True),
         interlocks=Interlocks(
             estop=estop_view(record.estop) or _latched_there(record, now),
             may_be_on=record.may_be_on,

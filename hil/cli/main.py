@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from hil.cli import map_commands, run_commands, serve, sim, station_commands
+from hil.cli.card_commands import cards
 from hil.cli.options import CommandFailed
 from hil.cli.output import tell
 from hil.cli.token_commands import tokens
@@ -47,6 +48,7 @@ COMMANDS = (
 for command_name, function, example in COMMANDS:
     app.command(command_name, epilog=f"Example: {example}", context_settings=NEGATIVE_NUMBERS if command_name == "map" else None)(function)
 app.add_typer(tokens, name="token")
+app.add_typer(cards, name="card")
 
 
 @app.command("demo", context_settings=PASSED_ON, add_help_option=False)

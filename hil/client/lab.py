@@ -203,6 +203,18 @@ class LabClient:
         """Let a queue go on that a failed run holds."""
         return self._service.json("POST", "/station/release")
 
+    def card(self) -> dict[str, Any]:
+        """The probe card: touchdowns with it and since its last cleaning, and how many are left."""
+        return self._service.json("GET", "/station/card")
+
+    def new_card(self, name: str) -> dict[str, Any]:
+        """Another probe card was put in. Raises Conflict while a run is running."""
+        return self._service.json("POST", "/station/card", json={"name": name})
+
+    def card_cleaned(self) -> dict[str, Any]:
+        """Somebody cleaned the needles. Raises Conflict while a run is running."""
+        return self._service.json("POST", "/station/card/cleaned")
+
     def why_waiting(self) -> str:
         """Why a queued run does not start, in a few words; empty when it only waits for its turn."""
         station = self.station()

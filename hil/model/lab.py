@@ -2,11 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Range = tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]]
+"""(least, most)"""
 DieIndex = tuple[int, int]
 """(x, y) in the wafer frame: notch down, x right, y up, home die (0, 0)."""
 
@@ -57,7 +59,7 @@ class WaferSection(_Section):
 
     dies: tuple[DieIndex, ...] = Field(min_length=1)
     pitch_um: tuple[Positive, Positive] = (10_000.0, 10_000.0)
-    notch: str = "down"
+    notch: Literal["down", "up", "left", "right"] = "down"
     home: DieIndex = (0, 0)
 
 
@@ -68,6 +70,9 @@ class Limits(_Section):
     smallest_read_volts: below it a reading is offset and resolution, not conductance.
     gate_volts: kept with the station for the record; this controller sets its gate lines itself, nothing over the link does.
     contact_ohms: largest accepted resistance of the shorted pad pair.
+    touchdowns_per_die, touchdowns_per_card, touchdowns_per_cleaning: most of one die's pads, of one probe card, and between two
+    cleanings of it. cleanings_per_wafer: how often the prober may clean the needles by itself; 0: a person does.
+    chuck_x_um, chuck_y_um: between which places of the chuck's own axes it may be sent; without them, wherever the prober lets it.
     dwell_s: longest that the SMU may bias one junction without a break. energy_joules: most that it may then put into it, counted
     as the level times the current limit times that time.
     """
@@ -80,7 +85,12 @@ class Limits(_Section):
     pulse_s: Positive = 1e-4
     contact_ohms: Positive = 1_000.0
     overtravel_um: Positive = 60.0
+    chuck_x_um: Range | None = None
+    chuck_y_um: Range | None = None
     touchdowns_per_die: Annotated[int, Field(ge=1)] = 20
+    touchdowns_per_card: Annotated[int, Field(ge=1)] = 100_000
+    touchdowns_per_cleaning: Annotated[int, Field(ge=1)] = 10_000
+    cleanings_per_wafer: Annotated[int, Field(ge=0)] = 0
     averages: Annotated[int, Field(ge=1, le=65_535)] = 1_000
     max_pulses: Annotated[int, Field(ge=1, le=255)] = 20
     consecutive_contact_failures: Annotated[int, Field(ge=1)] = 3

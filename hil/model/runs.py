@@ -60,11 +60,12 @@ class Step:
 
 @dataclass(frozen=True)
 class ContactMade:
-    """The pad pair was measured after a touchdown. ohms: its resistance; touchdowns: of this die in this run."""
+    """The pad pair was measured after a touchdown. ohms: its resistance; touchdowns: made for it; overtravel_um: beyond contact height."""
 
     die: DieIndex
     ohms: float
     touchdowns: int
+    overtravel_um: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from hil.runs.stops import Stops
 from hil.station.emergency import stop_everything
 from hil.station.errors import NotMadeSafe, StationError
 from hil.station.station import Station, open_station
-from hil.store.protocol import PulseIntents, Store, Unwritable
+from hil.store.protocol import NeedleLog, PulseIntents, Store, Unwritable
 
 _log = logging.getLogger(__name__)
 
@@ -35,12 +35,12 @@ class Bench:
     def __init__(self, lab: LabConfig, store: Store, stops: Stops, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._lab, self._store, self._stops, self._monotonic = lab, store, stops, monotonic
         self.pulse_ids: PulseIntents = store.pulse_ids()
+        self.needles: NeedleLog = store.needle_log()
         self._links = LinkBook(store, monotonic)
         self._station: Station | None = None
         self._retry_s, self._due, self._settled_at, self._doubt_again_at = FIRST_RETRY_S, 0.0, 0.0, 0.0
         self._published_at = -PUBLISH_S
         self._published: dict[str, Any] | None = None
-        self._wafer: str | None = None
         self._resets, self._outdated = stops.resets(), False
         self._untold: dict[str, str] | None = None
 
@@ -72,13 +72,9 @@ class Bench:
         """Whether a queued run may be tried: always, except for the moment after an emergency stop."""
         return self._monotonic() >= self._settled_at
 
-    def station(self, wafer: str) -> Station:
-        """The open station with this wafer on the chuck. Raises DriverError, StationError when it cannot be opened."""
-        station = self._station or self._connect()
-        if wafer != self._wafer:
-            self._wafer = wafer
-            station.new_wafer(self._store.touchdowns(wafer))
-        return station
+    def station(self) -> Station:
+        """The open station. Raises DriverError, StationError when it cannot be opened."""
+        return self._station or self._connect()
 
     def publish(self) -> dict[str, Any]:
         """What the instruments say now, if they are open. An unreachable one is told, not raised."""
@@ -100,7 +96,7 @@ class Bench:
 
         crossbar: what is known of the controller. Returns the outcome per instrument, None where nothing was open.
         """
-        station, self._station, self._wafer = self._station, None, None
+        station, self._station = self._station, None
         outcome = None if station is None else self._close(station)
         if station is not None:
             self._links.closed(station.wires())
@@ -186,7 +182,7 @@ class Bench:
     def _connect(self) -> Station:
         self._outdated = False
         with ExitStack() as undo:
-            station = undo.enter_context(open_station(self._lab, self.pulse_ids, self._stops.checkpoint))
+            station = undo.enter_context(open_station(self._lab, self.pulse_ids, self._stops.checkpoint, self.needles))
             # Before the first pulse of ours, while the controller still remembers those of before.
             settle_left(self.pulse_ids, station.pulse_witness)
             undo.pop_all()

@@ -67,7 +67,8 @@ class Conductor:
         plan = PLAN.validate_python(run.plan)
         # Once more: lab.toml may have been tightened since the plan was queued.
         check_plan(plan, self.lab)
-        station = self.bench.station(plan.wafer)
+        self.bench.needles.at(plan.wafer, run.id)
+        station = self.bench.station()
         # When the plan was queued, nobody may have known the controller yet.
         require_commands(plan, station.snapshot())
         before = station.wires()

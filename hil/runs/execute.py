@@ -7,6 +7,7 @@ Rule 3: a die without contact is "no contact", never a die full of defects: it g
 
 from collections.abc import Generator, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 from hil.model.lab import DieIndex
 from hil.model.plans import Plan
@@ -35,7 +36,7 @@ def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Ge
                 failures, reached = 0, reached + 1
             except ContactFailed as error:
                 failures += 1
-                yield Noted("no contact", str(error), {"die": list(die), "steps_left": len(steps), **_touches(error)})
+                yield Noted("no contact", str(error), {"die": list(die), "steps_left": len(steps), **_facts(error)})
                 if failures >= limit:
                     raise RunFailed(
                         f"{failures} dies in a row without contact, limit {limit} (limits.consecutive_contact_failures); "
@@ -50,9 +51,10 @@ def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Ge
             raise unsafe
 
 
-def _touches(error: ContactFailed) -> dict[str, int]:
-    """Touchdowns that led to nothing wear the pads all the same."""
-    return {"touchdowns_in_all" if isinstance(error, TouchdownsSpent) else "touchdowns": error.touchdowns}
+def _facts(error: ContactFailed) -> dict[str, Any]:
+    """finding: whether the needles touched nothing or badly; None where they were not let down any more."""
+    name = "touchdowns_in_all" if isinstance(error, TouchdownsSpent) else "touchdowns"
+    return {name: error.touchdowns, "finding": error.finding}
 
 
 def dies_of(steps: Sequence[Step]) -> Iterator[tuple[DieIndex, list[Step]]]:
@@ -90,7 +92,7 @@ def _begun(die: DieIndex, todo: Sequence[Step], context: RunContext) -> int | No
 def _touch(station: Station, die: DieIndex) -> ContactMade:
     station.go_to(die)
     contact = station.contact(die)
-    return ContactMade(die, contact.ohms, contact.touchdowns)
+    return ContactMade(die, contact.ohms, contact.touchdowns, contact.overtravel_um)
 
 
 def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[int, Arrays], *, begun: bool) -> Iterator[Event]:

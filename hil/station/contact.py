@@ -1,34 +1,42 @@
 """Needles on pads, proven electrically: the prober cannot know whether it touches, only the SMU can.
 
 Rule 1: nothing is driven while the chuck moves; off, isolated, then down, and off, isolated, then up.
-Rule 2: the ladder is touch, touch again, touch with the commissioned overtravel; then the die is "no contact", not bad.
-Rule 3: overtravel that the ladder switched on is off again as soon as the needles are up, however the die is left.
+Rule 2: the ladder is touch, touch again, press harder step by step, clean the needles where the lab lets the prober do that; then the
+die is "no contact", not bad. A rung that cannot help is left out: cleaning does nothing for needles that touch nothing.
+Rule 3: every touchdown is booked before the chuck goes up; a stop between two rungs loses none.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from drivers.errors import Refused
+from drivers.errors import ProberBug, ProberNeedsOperator, ProberRetryable, Refused
 from drivers.smu.values import SourceSettings
-from drivers.values import Placement
+from drivers.values import Placement, ProberState
 from hil.model.lab import DieIndex, Limits
-from hil.station.errors import ContactFailed
+from hil.station.errors import OPEN_OHMS, ContactFailed, WrongDie
 from hil.station.instruments import Instruments
-from hil.station.safety import TouchdownBudget
+from hil.station.touchdowns import Touchdowns
+from hil.store.records import Finding, Touch
+
+_log = logging.getLogger(__name__)
 
 PAD_VOLTS = 0.02
 """Low enough for any pad pair, high enough for 1 kOhm to be read in microamperes."""
-_PLAIN_TOUCHES = 2
+PRESS_STEP_UM = 10.0
+CLEANING_TOUCHES = 5
 
 
 @dataclass(frozen=True)
 class ContactResult:
-    """ohms: resistance of the die's shorted pad pair. touchdowns: made for this result, retries included."""
+    """ohms: resistance of the die's shorted pad pair. touchdowns: made for this result, retries included. overtravel_um: beyond contact
+    height, at that result."""
 
     ohms: float
     touchdowns: int
+    overtravel_um: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,37 @@ class Contact:
 
 
 @runtime_checkable
-class HasOvertravel(Protocol):
-    """A prober with a commissioned overtravel gap that can be switched on and off."""
+class CanPress(Protocol):
+    """A prober that can be told how deep the needles go into the pads."""
 
-    def set_overtravel(self, on: bool) -> float: ...
+    def press(self, overtravel_um: float) -> ProberState: ...
+
+
+@runtime_checkable
+class CanClean(Protocol):
+    """A prober with a pad to clean needles on."""
+
+    def clean(self, touchdowns: int) -> None: ...
+
+
+@dataclass
+class _Down:
+    """Needles on a die. number: of the booked touchdown; attempt: which one of its contact it is."""
+
+    die: DieIndex
+    number: int
+    attempt: int
+    overtravel_um: float
+    placement: Placement
+    ohms: float = math.inf
+
+    def finding(self, limit_ohms: float) -> Finding:
+        if self.ohms <= limit_ohms:
+            return "contact"
+        return "high resistance" if self.ohms < OPEN_OHMS else "open"
+
+    def touch(self, limit_ohms: float) -> Touch:
+        return Touch(self.placement.contacts, self.finding(limit_ohms), self.ohms, self.overtravel_um)
 
 
 class ContactMaker:
@@ -52,46 +87,85 @@ class ContactMaker:
     checkpoint: called between touchdowns; may raise to stop.
     """
 
-    def __init__(self, instruments: Instruments, limits: Limits, budget: TouchdownBudget, checkpoint: Callable[[], None]) -> None:
+    def __init__(self, instruments: Instruments, limits: Limits, touchdowns: Touchdowns, checkpoint: Callable[[], None]) -> None:
         self._instruments = instruments
         self._limits = limits
-        self._budget = budget
+        self._touchdowns = touchdowns
         self._checkpoint = checkpoint
-        self._overtravel_is_ours = False
 
     def lift(self) -> None:
         """Off, isolated, separated; idempotent."""
         # Output off before lift: lifting under bias arcs the pads.
         self._instruments.off_and_isolated()
-        self.separate()
-
-    def separate(self) -> None:
-        """Needles up, then the ladder's overtravel off. Whoever calls has switched everything off, as far as it can be."""
         self._instruments.prober.separate()
-        self._return_overtravel()
 
     def make(self, die: DieIndex) -> Contact:
-        """In contact on return. Raises ContactFailed with everything off and the needles up."""
+        """In contact on return. Raises ContactFailed (TouchdownsSpent among them) and NeedlesSpent with everything off, the needles up."""
         self.lift()
-        ohms, touches = math.inf, 0
-        while touches < _PLAIN_TOUCHES or (touches == _PLAIN_TOUCHES and self._take_overtravel()):
-            placement, touches = self._touch(die), touches + 1
-            ohms = self._pad_ohms()
-            if ohms <= self._limits.contact_ohms:
-                return Contact(ContactResult(ohms, touches), placement)
-            self.lift()
-        raise ContactFailed(die, ohms, touches, self._limits.contact_ohms)
+        down = self._touch(die, 1)
+        for another in (self._again, self._pressed, self._cleaned):
+            if down.finding(self._limits.contact_ohms) == "contact":
+                break
+            down = another(down) or down
+        if down.finding(self._limits.contact_ohms) == "contact":
+            return Contact(ContactResult(down.ohms, down.attempt, down.overtravel_um), down.placement)
+        self.lift()
+        raise ContactFailed(die, down.ohms, down.attempt, self._limits.contact_ohms, down.finding(self._limits.contact_ohms))
 
-    def _touch(self, die: DieIndex) -> Placement:
+    # --- rungs: needles on the pads anew, or None where this one would change nothing
+    def _again(self, down: _Down) -> _Down | None:
+        self.lift()
+        return self._touch(down.die, down.attempt + 1)
+
+    def _pressed(self, down: _Down) -> _Down | None:
+        """Deeper into the pads, as far as the lab allows."""
+        prober = self._instruments.prober
+        if not isinstance(prober, CanPress):
+            return None
+        while down.overtravel_um < self._limits.overtravel_um and down.finding(self._limits.contact_ohms) != "contact":
+            self._checkpoint()
+            state = prober.press(min(down.overtravel_um + PRESS_STEP_UM, self._limits.overtravel_um))
+            self._require_on(down.die, state)
+            down.overtravel_um, down.placement = _overtravel_um(state), self._instruments.prober.placement()
+            self._measure(down)
+        return down
+
+    def _cleaned(self, down: _Down) -> _Down | None:
+        if down.finding(self._limits.contact_ohms) == "open" or not self._touchdowns.cleanings_left:
+            return None
+        self.lift()
+        if not self._clean(down.die):
+            return None
+        fresh = self._touch(down.die, down.attempt + 1)
+        return self._pressed(fresh) or fresh
+
+    # --- one touchdown
+    def _touch(self, die: DieIndex, attempt: int) -> _Down:
         self._checkpoint()
         self._instruments.off_and_isolated()
-        self._budget.spend(die)
+        self._touchdowns.compare(self._instruments.prober.contact_count())
+        if self._touchdowns.cleaning_is_due and self._touchdowns.cleanings_left:
+            self._clean(die)
+        number = self._touchdowns.book(die, attempt)
         try:
-            self._instruments.prober.contact()
+            state = self._instruments.prober.contact()
         except Refused:
-            self._budget.give_back(die)
+            self._touchdowns.give_back(number)
             raise
-        return self._instruments.prober.placement()
+        self._require_on(die, state)
+        down = _Down(die, number, attempt, _overtravel_um(state), self._instruments.prober.placement())
+        self._measure(down)
+        return down
+
+    def _require_on(self, die: DieIndex, state: ProberState) -> None:
+        if state.die != die:
+            raise WrongDie(
+                f"the needles were put on die {die}, the prober reads back {state.die}: nothing is measured there; look at its wafer map"
+            )
+
+    def _measure(self, down: _Down) -> None:
+        down.ohms = self._pad_ohms()
+        self._touchdowns.made(down.number, down.touch(self._limits.contact_ohms))
 
     def _pad_ohms(self) -> float:
         """Resistance of the pad pair through the SMU with every junction isolated; inf when no current flows. Leaves all off."""
@@ -102,22 +176,30 @@ class ContactMaker:
         reading = smu.measure(PAD_VOLTS)
         self._instruments.off_and_isolated()
         # Both are measured, so the quotient holds even where the SMU limits into a low resistance.
-        return math.inf if reading.amps <= 0 else reading.volts / reading.amps
+        return math.inf if not reading.amps > 0 else reading.volts / reading.amps
 
-    def _take_overtravel(self) -> bool:
-        """Whether a touch with overtravel differs from the touches before it."""
+    def _clean(self, die: DieIndex) -> bool:
+        """Whether the needles were cleaned; they are up, and over the die again. Raises ProberFatal, LinkError."""
         prober = self._instruments.prober
-        if not isinstance(prober, HasOvertravel) or prober.state().overtravel_on:
+        if not isinstance(prober, CanClean):
             return False
+        number = self._touchdowns.book_cleaning(CLEANING_TOUCHES)
         try:
-            gap_um = prober.set_overtravel(True)
-        except Refused:
-            return False  # beyond the lab's limit: the ladder ends here
-        self._overtravel_is_ours = True
-        return gap_um > 0
+            prober.clean(CLEANING_TOUCHES)
+        except Refused as error:
+            self._touchdowns.give_back(number)
+            _log.warning("the needles are not cleaned: %s", error)
+            return False
+        except (ProberBug, ProberNeedsOperator, ProberRetryable) as error:
+            _log.warning("the needles could not be cleaned: %s", error)
+            cleaned = False
+        else:
+            self._touchdowns.cleaned(number, prober.contact_count())
+            cleaned = True
+        self._require_on(die, prober.go_to_die(*die))
+        return cleaned
 
-    def _return_overtravel(self) -> None:
-        prober = self._instruments.prober
-        if self._overtravel_is_ours and isinstance(prober, HasOvertravel):
-            prober.set_overtravel(False)
-            self._overtravel_is_ours = False
+
+def _overtravel_um(state: ProberState) -> float:
+    """Beyond contact height."""
+    return round(max(state.z_um - state.contact_z_um, 0.0), 3)

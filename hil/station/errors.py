@@ -3,6 +3,7 @@
 from typing import Self
 
 from hil.model.lab import DieIndex
+from hil.store.records import Finding
 
 
 class StationError(Exception):
@@ -19,6 +20,10 @@ class WrongChip(StationError):
 
 class NotInContact(StationError):
     """Something was to be measured on a die whose contact is not verified."""
+
+
+class WrongDie(StationError):
+    """The prober reads back another die than the one it was sent to: nothing measured there would have the right name."""
 
 
 class PathOpened(StationError):
@@ -49,14 +54,22 @@ class NotMadeSafe(StationError):
 
 
 class ContactFailed(StationError):
-    """The needles do not reach the die's pads: "no contact", never "bad die". ohms: of the pad pair at the last touchdown."""
+    """The needles do not reach the die's pads: "no contact", never "bad die". ohms: of the pad pair at the last touchdown; finding:
+    what that says; touchdowns: made for it."""
 
-    def __init__(self, die: DieIndex, ohms: float, touchdowns: int, limit_ohms: float) -> None:
+    def __init__(self, die: DieIndex, ohms: float, touchdowns: int, limit_ohms: float, finding: Finding, tried: str = "") -> None:
         super().__init__(
-            f"no contact on die ({die[0]}, {die[1]}): {ohms_text(ohms)} after {touchdowns} touchdowns, limit {ohms_text(limit_ohms)}; "
-            "clean the probe card or check the contact height"
+            f"no contact on die ({die[0]}, {die[1]}): {ohms_text(ohms)} after {touchdowns} touchdowns{tried}, "
+            f"limit {ohms_text(limit_ohms)}; {_REMEDIES[finding]}"
         )
-        self.die, self.ohms, self.touchdowns = die, ohms, touchdowns
+        self.die, self.ohms, self.touchdowns, self.finding = die, ohms, touchdowns, finding
+
+
+_REMEDIES: dict[Finding, str] = {
+    "contact": "measure again",
+    "high resistance": "clean the probe card or check the alignment: the needles touch through dirt, or beside the pads",
+    "open": "check the contact height and the probe card: the needles touch nothing",
+}
 
 
 class TouchdownsSpent(ContactFailed):
@@ -68,14 +81,42 @@ class TouchdownsSpent(ContactFailed):
             f"no contact on die ({die[0]}, {die[1]}): {touchdowns} touchdowns made, limit {budget} (limits.touchdowns_per_die); "
             "inspect the pads before raising the limit in lab.toml",
         )
-        self.die, self.ohms, self.touchdowns = die, float("nan"), touchdowns
+        self.die, self.ohms, self.touchdowns, self.finding = die, float("nan"), touchdowns, None
+
+
+class NeedlesSpent(StationError):
+    """The needles may not come down once more before somebody has done something about them."""
+
+
+class CardSpent(NeedlesSpent):
+    """The budget of limits.touchdowns_per_card is used up."""
+
+    def __init__(self, touchdowns: int, budget: int) -> None:
+        super().__init__(
+            f"the probe card has made {touchdowns} touchdowns, limit {budget} (limits.touchdowns_per_card); put in another one and say "
+            "so with `hil card new`"
+        )
+
+
+class CleaningDue(NeedlesSpent):
+    """The budget of limits.touchdowns_per_cleaning is used up."""
+
+    def __init__(self, touchdowns: int, budget: int) -> None:
+        super().__init__(
+            f"the needles have made {touchdowns} touchdowns since they were cleaned, limit {budget} (limits.touchdowns_per_cleaning); "
+            "clean them and say so with `hil card cleaned`"
+        )
+
+
+OPEN_OHMS = 1e7
+"""From here on a pad pair is open: no film on needles that touch is as good an insulator, and the SMU hardly reads more than offset."""
 
 
 def ohms_text(ohms: float) -> str:
     """41 kOhm, 1 kOhm, 12.3 Ohm, open."""
     if ohms != ohms:
         return "an unreadable resistance"
-    if ohms >= 1e9:
+    if ohms >= OPEN_OHMS:
         return "open"
     scale, unit = (1e6, "MOhm") if ohms >= 1e6 else (1e3, "kOhm") if ohms >= 1e3 else (1.0, "Ohm")
     return f"{ohms / scale:.3g} {unit}"

@@ -1,7 +1,8 @@
 """The three instruments of lab.toml, opened by the names their drivers registered under the entry point `hil.drivers`.
 
 A driver is a function: smu(address, timeout_s), and of dead_socket, trigger_in and trigger_out those that lab.toml gives;
-prober(address, timeout_s, pitch_um, home, overtravel_limit_um, separate_within_s); crossbar(address, baud, pulse_ids, timeout_s).
+prober(address, timeout_s, pitch_um, home, overtravel_limit_um, separate_within_s), and of notch, dies, chuck_x_um, chuck_y_um and
+output_is_off those that it knows; crossbar(address, baud, pulse_ids, timeout_s).
 Beside `open_x` the module of a crossbar driver holds `open_x_for_safety(address, baud, timeout_s)`, the way in while another program
 holds the controller, and `inspect_x(address, baud, timeout_s)`, which looks without touching even the session.
 """
@@ -118,16 +119,34 @@ def open_smu(lab: LabConfig, timeout_s: float | None = None) -> SourceMeter:
     return cast("SourceMeter", SmuWitness(opened(section.address, timeout_s=timeout_s or section.timeout_s, **given)))
 
 
-def open_prober(lab: LabConfig, timeout_s: float | None = None, separate_within_s: float | None = None) -> Prober:
-    """separate_within_s: longest wait of separating, retries included. Raises UnknownDriver, ConnectFailed."""
-    return _driver("prober", lab.prober.driver)(
+def open_prober(
+    lab: LabConfig, timeout_s: float | None = None, separate_within_s: float | None = None, output_is_off: Callable[[], bool] | None = None
+) -> Prober:
+    """separate_within_s: longest wait of separating, retries included. output_is_off: of the SMU, asked by the driver before the needles
+    touch; a driver that asks nobody relies on the station. Raises UnknownDriver, ConnectFailed."""
+    opened = _driver("prober", lab.prober.driver)
+    limits = lab.limits
+    more = {
+        "notch": lab.wafer.notch,
+        "dies": lab.wafer.dies,
+        "chuck_x_um": limits.chuck_x_um,
+        "chuck_y_um": limits.chuck_y_um,
+        "output_is_off": output_is_off,
+    }
+    return opened(
         lab.prober.address,
         timeout_s=timeout_s or lab.prober.timeout_s,
         pitch_um=lab.wafer.pitch_um,
         home=lab.wafer.home,
-        overtravel_limit_um=lab.limits.overtravel_um,
+        overtravel_limit_um=limits.overtravel_um,
         separate_within_s=separate_within_s,
+        **{name: value for name, value in more.items() if _takes(opened, name)},
     )
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    known = signature(function).parameters.values()
+    return any(each.name == name or each.kind is Parameter.VAR_KEYWORD for each in known)
 
 
 def open_crossbar(lab: LabConfig, pulse_ids: PulseIds) -> CrossbarController:
@@ -150,10 +169,7 @@ def inspect_crossbar(lab: LabConfig) -> ControllerInspection:
 
 def _require_parameters(driver: str, function: Callable[..., Any], names: Collection[str]) -> None:
     """Raises UnknownDriver for a key of lab.toml that the driver does not know."""
-    known = signature(function).parameters.values()
-    if any(each.kind is Parameter.VAR_KEYWORD for each in known):
-        return
-    unknown = sorted(set(names) - {each.name for each in known})
+    unknown = sorted(name for name in names if not _takes(function, name))
     if unknown:
         raise UnknownDriver(f"[smu] driver {driver!r} knows no {', '.join(unknown)}; remove that from lab.toml or use a driver that does")
 

@@ -4,8 +4,7 @@ Every check refuses NaN. Nothing is clipped: a value beyond a limit is somebody'
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Thread
 
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from drivers.errors import DriverError, OverLimit
 from firmware_protocol.geometry import Geometry
 from firmware_protocol.limits import Limits as BoardLimits
-from hil.model.lab import DieIndex, LabConfig, Limits
-from hil.station.errors import StationError, TouchdownsSpent, WrongChip
+from hil.model.lab import LabConfig, Limits
+from hil.station.errors import StationError, WrongChip
 
 _log = logging.getLogger(__name__)
 
@@ -106,28 +105,3 @@ def dark(smu_off: Callable[[], object], isolate: Callable[[], object]) -> dict[s
     switching.join(_OFF_WITHIN_S)
     overdue = f"its driver has not come back from switching off within {_OFF_WITHIN_S:g} s; treat the needles as live"
     return {"smu": found[0] if found else overdue, "crossbar": crossbar}
-
-
-class TouchdownBudget:
-    """Touchdowns of each die of the wafer, and how many its pads are allowed. made: those of before, none by default."""
-
-    def __init__(self, per_die: int, made: Mapping[DieIndex, int] | None = None) -> None:
-        self._per_die = per_die
-        self._made: Counter[DieIndex] = Counter(made)
-
-    def spend(self, die: DieIndex) -> None:
-        """Count one more. Raises TouchdownsSpent, counting nothing, when none is left."""
-        if self._made[die] >= self._per_die:
-            raise TouchdownsSpent(die, self._made[die], self._per_die)
-        self._made[die] += 1
-
-    def give_back(self, die: DieIndex) -> None:
-        """The prober refused to move: nothing was touched."""
-        self._made[die] -= 1
-
-    def made(self, die: DieIndex) -> int:
-        return self._made[die]
-
-    def begin(self, made: Mapping[DieIndex, int] | None = None) -> None:
-        """Another wafer lies on the chuck. made: touchdowns its dies have had already, none by default."""
-        self._made = Counter(made)

@@ -3,48 +3,52 @@ the prober's own word, and nothing driven while the chuck moves. Rule 2: no valu
 back after it was taken: in a contact lost midway every junction reads open. Rule 3: whoever leaves, however, leaves it safe.
 """
 
-from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.errors import ProberRetryable
 from drivers.protocols import PulseIds
-from drivers.values import Identity, Placement
+from drivers.values import Identity, Placement, ProberState
 from firmware_protocol.codes import Capability, Opcode
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
-from hil.station.errors import NotInContact, NotMadeSafe, ScanRefused
+from hil.station.errors import NotInContact, NotMadeSafe, ScanRefused, WrongDie
 from hil.station.instruments import Instruments, PulseWitness, open_crossbar, open_prober, open_smu
 from hil.station.reading import BoardWriting, Conductance, KernelWritten
 from hil.station.smu_path import Junction, SmuRead
 from hil.station.sweeping import SweepHow, Traces, sweep_junctions
+from hil.station.touchdowns import NeedleLogInMemory, Touchdowns
+from hil.store.protocol import NeedleLog
+
+_log = logging.getLogger(__name__)
 
 ReadPath = Literal["board", "smu", "auto"]
-_TREND_LENGTH = 200
 _Z_TOLERANCE_UM = 5.0
 
 
-def open_station(
-    lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], None], touchdowns: Mapping[DieIndex, int] | None = None
-) -> "Station":
+def open_station(lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], None], needles: NeedleLog | None = None) -> "Station":
     """Connect and identify all three and tighten the controller's limits to the lab's. Changes no output.
 
-    checkpoint: called between small operations; it may raise to stop. touchdowns: those the dies of the wafer on the
-    chuck have had already, none by default. Raises UnknownDriver, WrongChip, DriverError.
+    checkpoint: called between small operations; it may raise to stop. needles: where touchdowns are booked; without it they are
+    counted as long as the station is open. Raises UnknownDriver, WrongChip, DriverError.
     """
     with ExitStack() as opened:
         smu = opened.enter_context(closing(open_smu(lab)))
         crossbar = opened.enter_context(closing(open_crossbar(lab, pulse_ids)))
-        prober = opened.enter_context(closing(open_prober(lab)))
+        prober = opened.enter_context(closing(open_prober(lab, output_is_off=lambda: not smu.output_is_on())))
         instruments = Instruments(smu, crossbar, prober)
-        station = Station(lab, instruments, describe.identify_all(instruments), checkpoint)
-        station.new_wafer(touchdowns)
+        identities = describe.identify_all(instruments)
+        touchdowns = Touchdowns(lab.limits, needles or NeedleLogInMemory(), identities["prober"].serial)
+        touchdowns.compare(prober.contact_count())
+        station = Station(lab, instruments, identities, touchdowns, checkpoint)
         _tighten(instruments, lab)
         opened.pop_all()
     return station
@@ -59,24 +63,28 @@ def _tighten(instruments: Instruments, lab: LabConfig) -> None:
 @dataclass(frozen=True)
 class _Touched:
     die: DieIndex
-    result: ContactResult
     placement: Placement
 
 
 class Station:
     """Context manager: leaving makes everything safe, then closes. Made by `open_station`; used by one thread."""
 
-    def __init__(self, lab: LabConfig, instruments: Instruments, identities: dict[str, Identity], checkpoint: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        lab: LabConfig,
+        instruments: Instruments,
+        identities: dict[str, Identity],
+        touchdowns: Touchdowns,
+        checkpoint: Callable[[], None],
+    ) -> None:
         self.lab = lab
         self._instruments = instruments
         self._identities = identities
         self._named = describe.named_all(instruments, identities)
         self._checkpoint = checkpoint
-        self._budget = safety.TouchdownBudget(lab.limits.touchdowns_per_die)
-        self._contact_maker = ContactMaker(instruments, lab.limits, self._budget, checkpoint)
+        self._contact_maker = ContactMaker(instruments, lab.limits, touchdowns, checkpoint)
         self._touched: _Touched | None = None
         self._proving = False
-        self._trend: deque[_Touched] = deque(maxlen=_TREND_LENGTH)
 
     def __enter__(self) -> Self:
         return self
@@ -103,28 +111,37 @@ class Station:
         """As make_safe, with the controller latched until someone clears it."""
         return self._leave(self._instruments.crossbar.emergency_stop)
 
-    def new_wafer(self, touchdowns: Mapping[DieIndex, int] | None = None) -> None:
-        """Another wafer lies on the chuck. touchdowns: those its dies have had already, none by default."""
-        self._budget.begin(touchdowns)
-
     def go_to(self, die: DieIndex) -> None:
-        """Off, isolated, separated, then to the die, verified by reading back."""
+        """Off, isolated, separated, then to the die, verified by reading back; once more where the prober says that this may help.
+
+        Raises WrongDie, NotInContact for a die that is not the lab's.
+        """
         self._touched = None
         if die not in self.lab.wafer.dies:
             raise NotInContact(f"die {die} is not on the wafer map of lab.toml, which has {len(self.lab.wafer.dies)} dies")
+        try:
+            state = self._step_to(die)
+        except ProberRetryable as error:
+            _log.warning("%s; once more", error)
+            state = self._step_to(die)
+        if state.die != die or state.in_contact:
+            how = "not surely separated" if state.in_contact else "separated"
+            raise WrongDie(f"sent to die {die}, the prober reads back {state.die}, {how}; check its wafer map, and [wafer] in lab.toml")
+
+    def _step_to(self, die: DieIndex) -> ProberState:
         self._contact_maker.lift()
         self._checkpoint()
-        self._instruments.prober.go_to_die(*die)
+        return self._instruments.prober.go_to_die(*die)
 
     def contact(self, die: DieIndex) -> ContactResult:
-        """Touch down and measure the pad pair. Raises ContactFailed (safe, needles up), NotInContact when the chuck stands elsewhere."""
+        """Touch down and measure the pad pair. Raises ContactFailed and NeedlesSpent (safe, needles up), NotInContact when the chuck
+        stands elsewhere."""
         self._touched = None
         found = self._instruments.prober.state().die
         if found != die:
             raise NotInContact(f"contact on die {die} asked for, the prober stands on {found}; go to the die first")
         contact = self._contact_maker.make(die)
-        self._touched = _Touched(die, contact.result, contact.placement)
-        self._trend.append(self._touched)
+        self._touched = _Touched(die, contact.placement)
         return contact.result
 
     def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath, nplc: float = 0.1) -> Conductance:
@@ -214,13 +231,12 @@ class Station:
         return {
             **describe.instrument_states(self._instruments, self._identities, self._named),
             "die_in_contact": None if self._touched is None else list(self._touched.die),
-            "contact_trend": [describe.finite({"die": list(each.die), **asdict(each.result)}) for each in self._trend],
         }
 
     def _leave(self, isolate: Callable[[], None]) -> dict[str, str]:
         self._touched = None
         outcome = safety.dark(self._instruments.smu.output_off, isolate)
-        return {**outcome, "prober": safety.attempt(self._contact_maker.separate)}
+        return {**outcome, "prober": safety.attempt(self._instruments.prober.separate)}
 
     @contextmanager
     def proven_contact(self) -> Generator[None]:

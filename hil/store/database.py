@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from hil.store import schema
 from hil.store.protocol import StoreError, Unwritable
+from hil.store.upgrade import fill_needle_log
 
 FILE_NAME = "hil.sqlite"
 APPLICATION_ID = 0x48494C31
@@ -159,6 +160,8 @@ def _check_or_create(engine: Engine, path: Path) -> None:
     elif not tables.issuperset(schema.metadata.tables):
         with engine.execution_options(writing=True).begin() as connection:
             schema.metadata.create_all(connection)
+            if schema.needle_log.name not in tables:
+                fill_needle_log(connection)
 
 
 def _create(engine: Engine) -> None:

@@ -2,17 +2,17 @@
 
 Kinds and payloads (JSON), as REST and server-sent events show them:
   run       run, state (a RunState or "deleted"), error; wanted when an operator asked something of a running run
-  contact   die, ohms, touchdowns
+  contact   die, ohms, touchdowns, overtravel_um
   step      index, die, kernel, flagged, done, total
   map       map (id), wafer, die, kind, state
   object    die, name, object (sha256), shape, dtype, meta
-  noted     note (kind), text, data; of "no contact": die, steps_left, and touchdowns or touchdowns_in_all; of "clock stepped": seconds
+  noted     note (kind), text, data; of "no contact": die, steps_left, finding, and touchdowns or touchdowns_in_all;
+            of "clock stepped": seconds
   wafer     wafer, dies (count)
-  station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", or a note's kind), text, data, by;
-            of no run, but "may_be_on" of the run that it befell
+  station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", "card", "card_cleaned",
+            "touchdowns_elsewhere", or a note's kind), text, data, by; of no run, but "may_be_on" of the run that it befell
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from hil.model.lab import DieIndex
 from hil.model.maps import from_npy_bytes, npy_bytes
 from hil.model.runs import ContactMade, Event, MapMeasured, Noted, ObjectMeasured, RunState, StepMeasured
 from hil.store import schema
@@ -76,20 +75,6 @@ class Events(Shelf):
         with self._db.read() as connection:
             return int(connection.execute(select(func.coalesce(func.max(_events.c.number), 0))).scalar_one())
 
-    def touchdowns(self, wafer: str) -> dict[DieIndex, int]:
-        """How often each die of the wafer was touched in all runs ever, from what contacts, made or failed, told."""
-        made: Counter[DieIndex] = Counter()
-        query = select(_events).join(schema.runs, schema.runs.c.id == _events.c.run).order_by(_events.c.number)
-        query = query.where(schema.runs.c.wafer == wafer, _events.c.kind.in_(("contact", "noted")))
-        with self._db.read() as connection:
-            for row in connection.execute(query):
-                told: dict[str, Any] = row.payload if row.kind == "contact" else row.payload["data"]
-                if "touchdowns" in told:
-                    made[told["die"][0], told["die"][1]] += told["touchdowns"]
-                elif "touchdowns_in_all" in told:
-                    made[told["die"][0], told["die"][1]] = max(made[told["die"][0], told["die"][1]], told["touchdowns_in_all"])
-        return dict(made)
-
     def _keep(self, event: Event) -> dict[str, str]:
         """sha256 of every array of the event that lives in a file, by its column or payload name."""
         if isinstance(event, MapMeasured):
@@ -102,7 +87,8 @@ class Events(Shelf):
         """Writes the event's rows; returns its kind and payload in the journal."""
         match event:
             case ContactMade():
-                return "contact", {"die": list(event.die), "ohms": event.ohms, "touchdowns": event.touchdowns}
+                told = {"ohms": event.ohms, "touchdowns": event.touchdowns, "overtravel_um": event.overtravel_um}
+                return "contact", {"die": list(event.die), **told}
             case StepMeasured():
                 return "step", _record_step(connection, run, event, self._now())
             case MapMeasured():

@@ -9,7 +9,21 @@ from numpy.typing import NDArray
 from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import Event, RunState, Step
-from hil.store.records import EventRecord, MapRecord, ObjectRecord, OpenIntent, RunRecord, Scope, StationRecord, TokenRecord, WaferRecord
+from hil.store.records import (
+    CardRecord,
+    EventRecord,
+    MapRecord,
+    ObjectRecord,
+    OpenIntent,
+    RunRecord,
+    Scope,
+    StationRecord,
+    TokenRecord,
+    Touch,
+    TouchRecord,
+    WaferRecord,
+    Wear,
+)
 
 
 class StoreError(Exception):
@@ -62,6 +76,43 @@ class PulseIntents(Protocol):
     def settle_left(self, outcomes: Mapping[int, Sequence[str]], told: Mapping[str | None, str]) -> None:
         """Record what became of unsettled intents, by first id. told: what the record of each run says of it, None: the
         station's. One transaction."""
+        ...
+
+
+class NeedleLog(Protocol):
+    """Touchdowns on durable rows, with `at` to say what the next ones are for. For the one thread that moves the chuck."""
+
+    def at(self, wafer: str, run: str | None) -> None: ...
+    def wear(self, die: DieIndex | None = None) -> Wear:
+        """As it is now. die: of the wafer of `at`."""
+        ...
+
+    def book(self, die: DieIndex, attempt: int) -> int:
+        """Number of a touchdown to come, on disk when it returns. attempt: which one of its contact, 1, 2, ...
+
+        Raises Unwritable: then nothing may touch.
+        """
+        ...
+
+    def book_cleaning(self, touches: int) -> int:
+        """As `book`, of a cleaning to come."""
+        ...
+
+    def give_back(self, number: int) -> None:
+        """The prober refused to move: nothing was touched."""
+        ...
+
+    def made(self, number: int, touch: Touch) -> None:
+        """What came of a booked touchdown."""
+        ...
+
+    def cleaned(self, number: int, counter: int) -> None:
+        """A booked cleaning came to its end. counter: the prober's own, afterwards."""
+        ...
+
+    def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
+        """What the prober's own counter says. prober: its serial number. others: touchdowns by it that are not ours. text: how it
+        differs from ours, None where there is nothing to tell."""
         ...
 
 
@@ -129,8 +180,27 @@ class Store(Protocol):
         ...
 
     def last_event(self) -> int: ...
+    # --- needles
+    def needle_log(self) -> NeedleLog: ...
     def touchdowns(self, wafer: str) -> dict[DieIndex, int]:
         """How often each die of the wafer was touched in all runs ever; dies never touched are left out."""
+        ...
+
+    def contact_trend(self, limit: int = 200, wafer: str | None = None) -> list[TouchRecord]:
+        """The latest touchdowns, oldest first, of one wafer or of all."""
+        ...
+
+    def newest_touches(self, wafer: str) -> dict[DieIndex, TouchRecord]:
+        """The last touchdown of each die whose pads were measured at it."""
+        ...
+
+    def card(self) -> CardRecord: ...
+    def new_card(self, by: str, name: str) -> CardRecord:
+        """Another probe card was put in: its touchdowns are counted from nothing."""
+        ...
+
+    def card_cleaned(self, by: str) -> CardRecord:
+        """Somebody cleaned the needles by hand."""
         ...
 
     # --- maps and objects

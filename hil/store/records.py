@@ -8,6 +8,8 @@ from hil.model.maps import MapKind
 from hil.model.runs import RunState
 
 Scope = Literal["read", "operate", "admin"]
+Finding = Literal["contact", "high resistance", "open"]
+"""What the pad pair showed at a touchdown. Open: the needles touch nothing; high resistance: something is between them and the pads."""
 
 
 @dataclass(frozen=True)
@@ -124,3 +126,65 @@ class OpenIntent:
     run: str | None
     serial: str | None
     session: int | None = None
+
+
+@dataclass(frozen=True)
+class Wear:
+    """How often the needles came down, as far as it counts for the next time. on_die: on one die of the wafer, in all runs ever, 0 where
+    no die was asked for. on_card: with this probe card, on whatever. since_cleaning: of those, after its last cleaning. cleanings: of
+    needles while this wafer was measured.
+
+    prober, counter: whose own counter was read last, and what it said; None before. booked_since: touchdowns booked after that.
+    """
+
+    on_die: int = 0
+    on_card: int = 0
+    since_cleaning: int = 0
+    cleanings: int = 0
+    prober: str | None = None
+    counter: int | None = None
+    booked_since: int = 0
+
+
+@dataclass(frozen=True)
+class Touch:
+    """What came of a touchdown. counter: the prober's own count afterwards. ohms: of the pad pair, infinite where no current flows.
+    overtravel_um: beyond contact height."""
+
+    counter: int
+    finding: Finding
+    ohms: float
+    overtravel_um: float = 0.0
+
+
+@dataclass(frozen=True)
+class TouchRecord:
+    """One touchdown. touchdowns: which one of its contact. finding: None where it was cut short; ohms: None then, and where no current
+    flowed. on_die, on_card: so many with this one."""
+
+    at: str
+    wafer: str
+    die: DieIndex
+    run: str | None
+    touchdowns: int
+    finding: Finding | None
+    ohms: float | None
+    overtravel_um: float | None
+    on_die: int
+    on_card: int
+
+
+@dataclass(frozen=True)
+class CardRecord:
+    """The probe card. name: "first card" until somebody says otherwise. since, by: who put it in, None for the first. touchdowns: with it,
+    cleaning and what others made included. since_cleaning: of those, after the last cleaning. elsewhere: of those, not ours, known
+    by the prober's own counter. counter: what that said last."""
+
+    name: str
+    since: str | None
+    by: str | None
+    touchdowns: int
+    since_cleaning: int
+    cleaned_at: str | None
+    elsewhere: int
+    counter: int | None

@@ -152,6 +152,38 @@ links = Table(
     Column("counts", JSON, nullable=False),
 )
 
+needle_log = Table(
+    "needle_log",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    # touchdown, cleaning, counted (the prober's counter and ours were compared), card (another one was put in).
+    Column("kind", String, nullable=False),
+    # How often the needles came down for it; 0 where the prober refused to move.
+    Column("count", Integer, nullable=False),
+    Column("wafer", String),
+    Column("x", Integer),
+    Column("y", Integer),
+    Column("run", String),
+    # Which touchdown of its contact: 1, 2, ...
+    Column("attempt", Integer),
+    # So many of the die, and with the card, with this one: what a trend is drawn over.
+    Column("on_die", Integer),
+    Column("on_card", Integer),
+    # Null until it is known: a touchdown that was cut short keeps it.
+    Column("finding", String),
+    Column("ohms", Float),
+    Column("overtravel_um", Float),
+    # The prober's own count afterwards, and whose.
+    Column("counter", Integer),
+    Column("prober", String),
+    Column("by", String),
+    Column("text", String),
+    Index("needle_log_of_die", "wafer", "x", "y"),
+    Index("needle_log_by_kind", "kind", "number"),
+    sqlite_autoincrement=True,
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -5,6 +5,7 @@ from pathlib import Path
 from hil.store.database import Database
 from hil.store.events import Events
 from hil.store.maps import Maps
+from hil.store.needles import Needles
 from hil.store.objects import Objects
 from hil.store.protocol import Store, Unwritable
 from hil.store.pulses import SqlPulseIds
@@ -15,7 +16,7 @@ from hil.store.tokens import Tokens
 from hil.store.wafers import Wafers
 
 
-class SqlStore(Wafers, Runs, Events, Maps, Station, Tokens):
+class SqlStore(Wafers, Runs, Events, Maps, Needles, Station, Tokens):
     """hil.store.protocol.Store on SQLite and files. Safe from any thread; open one per process."""
 
     def pulse_ids(self) -> SqlPulseIds:

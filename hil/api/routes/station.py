@@ -22,12 +22,12 @@ router = APIRouter(prefix="/station", tags=["station"])
 
 
 def _station(services: Services) -> Station:
-    return station_view(services.store.station(), services.lab, services.store.runs(limit=QUEUE_LOOKS_BACK), services.now())
+    return station_view(services.store, services.lab, services.store.runs(limit=QUEUE_LOOKS_BACK), services.now())
 
 
 @router.get("", responses=documented())
 async def get_station(context: Context, _: Reader) -> Station:
-    """Instruments, die in contact, limits, interlocks, queue, contact trend."""
+    """Instruments, die in contact, limits, interlocks, queue, contact trend, probe card."""
     return await run_in_threadpool(_station, context)
 
 

@@ -15,7 +15,7 @@ from hil.api.pages import Limit, page_by_key
 from hil.api.problems import Problem, documented
 from hil.api.resources import StateQuery, wafer_stack
 from hil.api.strict import WaferRoute
-from hil.api.views import die_view, good_fraction, wafer_view
+from hil.api.views import DieFacts, die_view, good_fraction, wafer_view
 from hil.model.defects import Defect
 from hil.model.maps import from_npy_bytes
 from hil.model.plans import WAFER_NAME
@@ -57,13 +57,17 @@ def _detail(services: Services, name: str) -> WaferDetail:
     read = {found.die: found for found in store.newest_maps(name, "conductance")}
     defects = {found.die: found for found in store.newest_maps(name, "defects")}
     counts = {die: _counts(store.get_object(found.object)) for die, found in defects.items()}
+    made, touched = store.touchdowns(name), store.newest_touches(name)
     total: Counter[str] = Counter()
     for of_die in counts.values():
         total.update(of_die)
     return WaferDetail(
         name=record.name,
         created_at=record.created_at,
-        dies=[die_view(die, read.get(die), defects.get(die), counts.get(die)) for die in record.dies],
+        dies=[
+            die_view(die, DieFacts(read.get(die), defects.get(die), counts.get(die), made.get(die, 0), touched.get(die)))
+            for die in record.dies
+        ],
         characterised=len(defects),
         counts=dict(total),
         yield_fraction=good_fraction(total),

@@ -15,8 +15,7 @@ STATION = "/api/v1/station"
 
 
 def test_the_station_shows_limits_queue_and_what_the_worker_published(service: Service, http: httpx.Client) -> None:
-    contact = [{"die": [0, 0], "ohms": 12.5, "touchdowns": 1}]
-    seen = {"instruments": {"smu": {"connected": True}}, "die_in_contact": [-3, 0], "smu_output_on": False, "contact_trend": contact}
+    seen = {"instruments": {"smu": {"connected": True}}, "die_in_contact": [-3, 0], "smu_output_on": False}
     service.store.publish_station(seen)
     service.store.heartbeat()
     running = running_run(service.store)
@@ -24,7 +23,7 @@ def test_the_station_shows_limits_queue_and_what_the_worker_published(service: S
     body = http.get(STATION).json()
     assert body["name"] == "bench"
     assert body["limits"]["device_volts"] == 1.0
-    assert (body["die_in_contact"], body["smu_output_on"], body["contact_trend"]) == ([-3, 0], False, contact)
+    assert (body["die_in_contact"], body["smu_output_on"], body["contact_trend"]) == ([-3, 0], False, [])
     assert body["queue"] == {"held": None, "running": running, "queued": queued, "paused": []}
     assert body["interlocks"] == {"estop": None, "may_be_on": None, "worker_alive": True}
 

@@ -205,7 +205,7 @@ def test_a_single_die_without_contact_is_noted_and_passed_over(lab: SimulatedLab
             if isinstance(event, Noted):
                 lab.world.needles.dirt_ohms = 0.0
     (noted,) = [event for event in events if isinstance(event, Noted)]
-    assert (noted.kind, noted.data["steps_left"]) == ("no contact", 4)
+    assert (noted.kind, noted.data["steps_left"], noted.data["finding"]) == ("no contact", 4, "high resistance")
     assert [event.die for event in events if isinstance(event, MapMeasured)] == [(0, 0)]
     assert tuple(noted.data["die"]) != (0, 0)
 

@@ -210,7 +210,7 @@ def test_a_latch_of_the_controllers_own_is_shown_and_a_reset_brings_the_station_
     lab: SimulatedLab, store: Store, tmp_path: Path
 ) -> None:
     def shown() -> str | None:
-        estop = station_view(store.station(), lab.config, [], utc_now()).interlocks.estop
+        estop = station_view(store, lab.config, [], utc_now()).interlocks.estop
         return None if estop is None else estop.reason
 
     with Service(lab.config, store, watchdog=tmp_path) as service:

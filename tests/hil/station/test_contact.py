@@ -3,8 +3,10 @@
 import pytest
 
 from drivers.errors import MotionRefused
-from hil.station.errors import ContactFailed, NotInContact, TouchdownsSpent
+from drivers.smu.values import SourceSettings
+from hil.station.errors import CardSpent, CleaningDue, ContactFailed, NotInContact, TouchdownsSpent
 from hil.station.station import open_station
+from hil.station.touchdowns import NeedleLogInMemory
 from tests.support.simulated_lab import CountedPulseIds, SimulatedLab
 
 DIE = (0, 0)
@@ -49,87 +51,179 @@ def test_nothing_is_driven_while_the_needles_go_down_or_up(sim: SimulatedLab):
     assert "output off" in events[max(index for index in driven) : up]
 
 
-def test_dirty_needles_are_tried_again_then_with_overtravel_and_then_it_is_no_contact(sim: SimulatedLab):
+def test_dirty_needles_are_tried_again_then_pressed_harder_and_then_it_is_no_contact(sim: SimulatedLab):
     sim.world.needles.dirt_ohms = 20_000.0
     with opened(sim) as station:
         with pytest.raises(
-            ContactFailed, match=r"no contact on die \(0, 0\): 40(\.\d)? kOhm after 3 touchdowns, limit 1 kOhm; clean the probe card"
+            ContactFailed, match=r"no contact on die \(0, 0\): 40(\.\d)? kOhm after 2 touchdowns, limit 1 kOhm; clean the probe card"
         ) as failure:
             touch(station)
-        assert failure.value.touchdowns == sim.world.needles.touchdowns == 3
+        assert (failure.value.touchdowns, failure.value.finding) == (2, "high resistance")
+        assert sim.world.needles.touchdowns == 2
         assert sim.safe
         with pytest.raises(NotInContact):
             station.read_kernel(0, 0.1, 1, "board")
+    assert sim.world.touchdowns_um == [0.0, 60.0]
     assert sim.world.damage == []
 
 
-def test_overtravel_is_the_last_rung_and_is_taken_back_for_the_next_die(sim: SimulatedLab):
+def test_needles_are_pressed_no_deeper_than_it_takes_and_stand_at_contact_height_on_the_next_die(sim: SimulatedLab):
     with opened(sim, contact_ohms=5.0) as station:
         result = touch(station)
-        assert result.touchdowns == 3
+        assert (result.touchdowns, result.overtravel_um) == (2, 10.0)
         assert result.ohms < 5.0
-        assert sim.prober.chuck.overtravel_on
         touch(station, (-1, 0))
-    assert sim.world.touchdowns_um == [0.0, 0.0, 20.0] * 2
+    assert sim.world.touchdowns_um == [0.0, 10.0] * 2
+    assert not sim.prober.chuck.overtravel_on, "what was commissioned is left alone"
     assert sim.world.damage == []
 
 
-@pytest.mark.parametrize("leave", ["go on", "no contact", "make safe", "emergency", "close"])
-def test_overtravel_of_the_ladder_is_off_again_however_the_die_is_left(sim: SimulatedLab, leave: str):
-    with opened(sim, contact_ohms=1e-3 if leave == "no contact" else 5.0) as station:
-        if leave == "no contact":
-            with pytest.raises(ContactFailed, match="after 3 touchdowns"):
-                touch(station)
-        else:
-            touch(station)
-            assert sim.prober.chuck.overtravel_on
-        {"go on": lambda: station.go_to((-1, 0)), "make safe": station.make_safe, "emergency": station.emergency_stop}.get(leave, int)()
-        assert sim.prober.chuck.overtravel_on is (leave == "close")
-    assert not sim.prober.chuck.overtravel_on
-    assert not sim.world.needles.touching
-
-
-def test_overtravel_that_was_on_before_is_nobodys_to_switch_off(sim: SimulatedLab):
-    sim.prober.chuck.overtravel_on = True
-    with opened(sim) as station:
+def test_a_measurement_in_a_pressed_contact_is_proven_at_its_own_height(sim: SimulatedLab):
+    with opened(sim, contact_ohms=5.0) as station:
         touch(station)
+        with station.proven_contact():
+            pass
+        sim.world.move_chuck_z(sim.world.needles.contact_z_um)
+        with pytest.raises(NotInContact, match="somebody moved it"), station.proven_contact():
+            pass
+
+
+def test_overtravel_that_was_commissioned_is_where_pressing_begins(sim: SimulatedLab):
+    sim.prober.chuck.overtravel_on = True
+    with opened(sim, contact_ohms=2.3) as station:
+        assert touch(station).overtravel_um == 40.0
+    assert sim.world.touchdowns_um == [20.0, 40.0]
     assert sim.prober.chuck.overtravel_on
 
 
-def test_overtravel_beyond_the_labs_limit_is_not_a_rung(sim: SimulatedLab):
-    with opened(sim, contact_ohms=5.0, overtravel_um=10.0) as station:
+def test_nothing_is_pressed_beyond_the_labs_limit(sim: SimulatedLab):
+    with opened(sim, contact_ohms=1e-3, overtravel_um=25.0) as station, pytest.raises(ContactFailed, match="after 2 touchdowns"):
+        touch(station)
+    assert sim.world.touchdowns_um == [0.0, 25.0]
+
+
+def test_the_output_is_off_while_the_needles_are_pressed(sim: SimulatedLab):
+    with opened(sim, contact_ohms=1e-3) as station, pytest.raises(ContactFailed):
+        touch(station)
+    live = False
+    for event in sim.world.events:
+        live = {"output on": True, "output off": False}.get(event, live)
+        assert not (live and event in ("needles down", "needles up")), event
+
+
+def test_the_prober_itself_does_not_touch_while_the_output_is_on(sim: SimulatedLab):
+    with opened(sim) as station:
+        station.go_to(DIE)
+        station._instruments.smu.configure(SourceSettings(limit_amps=1e-3, limit_volts=0.1))
+        station._instruments.smu.output_on()
+        with pytest.raises(MotionRefused, match="the SMU's output is not verified off"):
+            station._instruments.prober.contact()
+        assert sim.world.needles.touchdowns == 0
+        station._instruments.prober.separate()
+
+
+def test_dirty_needles_are_cleaned_where_the_lab_lets_the_prober_do_that(sim: SimulatedLab):
+    sim.world.needles.dirt_ohms = 20_000.0
+    with opened(sim, cleanings_per_wafer=1) as station:
+        result = touch(station)
+        assert (result.touchdowns, sim.world.die_in_contact) == (3, DIE)
+        sim.world.needles.dirt_ohms = 20_000.0
         with pytest.raises(ContactFailed, match="after 2 touchdowns"):
+            touch(station, (-1, 0))
+    assert sim.world.damage == []
+
+
+def test_needles_that_touch_nothing_are_not_cleaned_for_that(sim: SimulatedLab):
+    sim.prober.chuck.heights.contact_um = sim.world.needles.contact_z_um - 100.0
+    cleaned: list[bool] = []
+    sim.world.needles.clean = lambda: cleaned.append(True)
+    with opened(sim, cleanings_per_wafer=1) as station, pytest.raises(ContactFailed):
+        touch(station)
+    assert not cleaned
+
+
+def test_needles_are_cleaned_when_it_is_due_before_they_come_down_again(sim: SimulatedLab):
+    with opened(sim, cleanings_per_wafer=2, touchdowns_per_cleaning=2) as station:
+        for _ in range(4):
             touch(station)
-        assert not sim.prober.chuck.overtravel_on
+            sim.world.needles.dirt_ohms += 100.0
+        assert sim.world.needles.dirt_ohms < 300.0
+        touch(station)
+        touch(station)
+        with pytest.raises(CleaningDue, match=r"2 touchdowns since they were cleaned, limit 2 .*`hil card cleaned`"):
+            touch(station)
+        assert sim.safe
+
+
+def test_a_card_at_its_end_is_not_let_down_again(sim: SimulatedLab):
+    with opened(sim, touchdowns_per_card=2) as station:
+        touch(station)
+        touch(station, (-1, 0))
+        with pytest.raises(CardSpent, match=r"2 touchdowns, limit 2 \(limits.touchdowns_per_card\); .*`hil card new`"):
+            touch(station)
+        assert sim.safe
+        assert sim.world.needles.touchdowns == 2
 
 
 def test_needles_that_touch_nothing_are_open(sim: SimulatedLab):
     sim.prober.chuck.heights.contact_um = sim.world.needles.contact_z_um - 100.0
-    with opened(sim) as station, pytest.raises(ContactFailed, match="open after 3 touchdowns"):
+    with opened(sim) as station, pytest.raises(ContactFailed, match=r"open after 2 touchdowns.*check the contact height") as failure:
         touch(station)
+    assert failure.value.finding == "open"
 
 
 def test_the_budget_of_touchdowns_ends_the_ladder_and_holds_for_the_die(sim: SimulatedLab):
-    with opened(sim, touchdowns_per_die=2) as station:
+    needles = NeedleLogInMemory()
+    needles.at("W1", None)
+    with open_station(sim.with_limits(touchdowns_per_die=2), CountedPulseIds(), lambda: None, needles) as station:
         touch(station)
         touch(station)
         with pytest.raises(TouchdownsSpent, match=r"die \(0, 0\): 2 touchdowns made, limit 2"):
             touch(station)
         assert sim.safe
         touch(station, (-1, 0))
-        station.new_wafer()
+        needles.at("W2", None)
         touch(station)
 
 
-def test_touchdowns_of_an_earlier_run_count(sim: SimulatedLab):
-    with open_station(sim.with_limits(touchdowns_per_die=2), CountedPulseIds(), lambda: None, {DIE: 2}) as station:
-        with pytest.raises(TouchdownsSpent, match="2 touchdowns made, limit 2"):
+def test_touchdowns_of_an_earlier_station_count(sim: SimulatedLab):
+    needles = NeedleLogInMemory()
+    for _ in range(2):
+        with open_station(sim.with_limits(touchdowns_per_die=2), CountedPulseIds(), lambda: None, needles) as station:
             touch(station)
-        touch(station, (-1, 0))
-        station.new_wafer({(-1, 0): 2})
-        with pytest.raises(TouchdownsSpent):
-            touch(station, (-1, 0))
+    with (
+        open_station(sim.with_limits(touchdowns_per_die=2), CountedPulseIds(), lambda: None, needles) as station,
+        pytest.raises(TouchdownsSpent, match="2 touchdowns made, limit 2"),
+    ):
         touch(station)
+
+
+def test_touchdowns_that_somebody_else_makes_count_for_the_card(sim: SimulatedLab):
+    with opened(sim, touchdowns_per_card=4) as station:
+        touch(station)
+        station.make_safe()
+        for _ in range(3):
+            sim.world.touch(DIE)
+            sim.world.lift()
+        with pytest.raises(CardSpent, match="4 touchdowns"):
+            touch(station)
+
+
+@pytest.mark.parametrize("at", ["the first rung", "the second rung", "a rung of pressing"])
+def test_a_ladder_that_is_cut_short_loses_no_touchdown(sim: SimulatedLab, at: str):
+    sim.world.needles.dirt_ohms = 20_000.0
+    needles = NeedleLogInMemory()
+
+    def stop() -> None:
+        depth_um = sim.world.touchdowns_um[-1] if sim.world.touchdowns_um else 0.0
+        where = {"the first rung": 1, "the second rung": 2}.get(at, 3)
+        if sim.world.needles.touchdowns >= min(where, 2) and (where < 3 or depth_um >= 20.0):
+            raise Stop
+
+    with pytest.raises(Stop), open_station(sim.lab, CountedPulseIds(), stop, needles) as station:
+        touch(station)
+    assert needles.wear(DIE).on_die == sim.world.needles.touchdowns > 0
+    assert sim.safe
 
 
 def test_a_refused_contact_spends_no_touchdown(sim: SimulatedLab):

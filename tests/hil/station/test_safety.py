@@ -12,7 +12,7 @@ from drivers.errors import OverLimit
 from firmware_protocol.limits import Limits as BoardLimits
 from hil.model.lab import Limits
 from hil.station.errors import ContactFailed, NotMadeSafe, TouchdownsSpent, ohms_text
-from hil.station.safety import TouchdownBudget, board_limits, check_averages, check_inputs, check_pulse, check_read, dark
+from hil.station.safety import board_limits, check_averages, check_inputs, check_pulse, check_read, dark
 
 LIMITS = Limits()
 
@@ -72,45 +72,6 @@ def test_the_controller_is_tightened_to_the_lab_and_never_widened():
     assert (asked.dead_man_ms, asked.pulses_per_command) == (board.dead_man_ms, board.pulses_per_command)
 
 
-def test_touchdowns_are_counted_per_die_and_end():
-    budget = TouchdownBudget(2)
-    budget.spend((0, 0))
-    budget.spend((0, 0))
-    budget.spend((1, 0))
-    with pytest.raises(TouchdownsSpent, match=r"die \(0, 0\): 2 touchdowns made, limit 2 \(limits\.touchdowns_per_die\); inspect the pads"):
-        budget.spend((0, 0))
-    assert (budget.made((0, 0)), budget.made((1, 0)), budget.made((5, 5))) == (2, 1, 0)
-
-
-def test_a_touchdown_that_the_prober_refused_is_not_counted():
-    budget = TouchdownBudget(1)
-    budget.spend((0, 0))
-    budget.give_back((0, 0))
-    budget.spend((0, 0))
-    assert budget.made((0, 0)) == 1
-
-
-def test_a_new_wafer_has_untouched_pads():
-    budget = TouchdownBudget(1)
-    budget.spend((0, 0))
-    budget.begin()
-    budget.spend((0, 0))
-
-
-def test_touchdowns_of_before_count():
-    before = {(0, 0): 1, (1, 0): 2}
-    budget = TouchdownBudget(2, before)
-    budget.spend((0, 0))
-    for die in before:
-        with pytest.raises(TouchdownsSpent, match="2 touchdowns made, limit 2"):
-            budget.spend(die)
-    budget.begin({(2, 0): 2})
-    budget.spend((1, 0))
-    with pytest.raises(TouchdownsSpent):
-        budget.spend((2, 0))
-    assert before == {(0, 0): 1, (1, 0): 2}, "whose counts they are keeps them"
-
-
 def test_an_output_that_is_silent_holds_isolating_up_by_a_moment_only():
     answer = threading.Event()
 
@@ -127,7 +88,7 @@ def test_a_healthy_output_is_off_before_anything_is_switched():
 
 
 def test_no_contact_names_die_resistance_touchdowns_limit_and_what_to_do():
-    error = ContactFailed((3, 0), 41_000.0, 2, 1_000.0)
+    error = ContactFailed((3, 0), 41_000.0, 2, 1_000.0, "high resistance")
     assert str(error).startswith("no contact on die (3, 0): 41 kOhm after 2 touchdowns, limit 1 kOhm; clean the probe card")
     assert isinstance(TouchdownsSpent((3, 0), 2, 2), ContactFailed), "a run goes on to the next die in both cases"
 

@@ -16,7 +16,7 @@ def test_events_are_numbered_upwards_without_gaps_for_one_writer(store: Store) -
     first = store.append(run.id, ContactMade(DIE, 12.5, 1))
     second = store.append(run.id, Noted("retry", "touched again", {"ohms": 4e4}))
     assert second.number == first.number + 1 == store.last_event()
-    assert first.payload == {"die": [-3, 0], "ohms": 12.5, "touchdowns": 1}
+    assert first.payload == {"die": [-3, 0], "ohms": 12.5, "touchdowns": 1, "overtravel_um": 0.0}
     assert second.payload == {"note": "retry", "text": "touched again", "data": {"ohms": 4e4}}
 
 
