@@ -2,10 +2,13 @@
 
 Rule 1: every move is allowed from a state just read, and verified by reading back. Rule 2: overtravel is reached step by step, each
 verified. Rule 3: whatever goes wrong on the way up, the needles come off the wafer before anybody is told.
+Rule 4: the prober itself lets nothing above contact height but by its overtravel, so pressing widens that first, never beyond what is
+asked for, and the commissioned one is put back once the needles are up.
+Source: MPI's manual on move_chuck_z ("maximum permitted height"), as quoted by users.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from drivers.errors import DriverError, LinkError, OverLimit, PositionNotVerified, ProtocolError
 from drivers.prober import sentio_commands as say
@@ -25,6 +28,7 @@ class SentioChuck:
     def __init__(self, guard: Guard, step_um: float = 10.0) -> None:
         self._guard, self._session, self._reader = guard, guard.session, guard.reader
         self._step_um = step_um
+        self._commissioned: Stand | None = None  # before pressing changed its overtravel
 
     # --- up
     def contact(self) -> ProberState:
@@ -33,6 +37,7 @@ class SentioChuck:
         Raises MotionRefused naming every precondition that does not hold, OverLimit for a gap beyond the lab's limit,
         PositionNotVerified; after anything else than a refusal the chuck has been separated, or a note of the error says why not.
         """
+        self._put_back_overtravel()
         stand = self._guard.require(Motion.CONTACT)
         gap_um = stand.heights.overtravel_gap_um if stand.overtravel_on else 0.0
         self._guard.limits.check_overtravel(gap_um, self._session.name)
@@ -46,6 +51,7 @@ class SentioChuck:
         self._guard.limits.check_overtravel(overtravel_um, self._session.name)
         stand = self._guard.require(Motion.PRESS)
         with self._upward():
+            self._widen_overtravel(stand, overtravel_um)
             self._climb(stand, max(stand.z_um - stand.heights.contact_um, 0.0), overtravel_um)
             return self._reader.state()
 
@@ -79,6 +85,27 @@ class SentioChuck:
         if not any(abs(z_um - each) <= self._reader.grid.z_tolerance_um for each in (target_um, *also_um)):
             raise PositionNotVerified(f"{self._session.name}: sent up to {target_um:g} um, it reads back {z_um:g} um; look at it")
 
+    def _widen_overtravel(self, stand: Stand, to_um: float) -> None:
+        """Settings, no move; but a prober that takes them for one is found out."""
+        gap_um = stand.heights.overtravel_gap_um
+        if to_um <= (gap_um if stand.overtravel_on else 0.0):
+            return
+        self._commissioned = self._commissioned or stand
+        if to_um > gap_um:
+            self._session.ask(chuck.set_overtravel_gap(to_um))
+        if not stand.overtravel_on:
+            self._session.ask(chuck.enable_overtravel(True))
+        self._verify_z(stand.z_um, stand.heights.contact_um + to_um)
+
+    def _put_back_overtravel(self) -> None:
+        """As it was before pressing. Raises DriverError, then it is tried again next time."""
+        before = self._commissioned
+        if before is not None:
+            self._session.take_control()
+            self._session.ask(chuck.enable_overtravel(before.overtravel_on))
+            self._session.ask(chuck.set_overtravel_gap(before.heights.overtravel_gap_um))
+            self._commissioned = None
+
     @contextmanager
     def _upward(self) -> Generator[None]:
         try:
@@ -99,6 +126,8 @@ class SentioChuck:
             stand = self._separated()
         except (LinkError, ProtocolError):
             stand = self._separated()
+        with suppress(DriverError):  # The needles are up, that is what counts here; the next contact insists.
+            self._put_back_overtravel()
         return self._reader.state_beside(stand)
 
     def _separated(self) -> Stand:

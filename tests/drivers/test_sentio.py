@@ -262,6 +262,49 @@ def test_in_contact_the_chuck_is_pressed_further_and_relieved_within_the_limit()
     assert depths == [0, 10, 20, 25, 35, 40, 5, 0]
 
 
+@pytest.mark.parametrize(("on", "gap_um"), [(False, 20.0), (True, 20.0), (False, 60.0)])
+def test_pressing_widens_the_overtravel_no_further_than_asked_and_separating_puts_it_back(on: bool, gap_um: float):
+    device = ScriptedSentio(overtravel_on=on, heights=(CONTACT_UM, 250.0, gap_um, 50.0))
+    with prober_on(device) as (prober, _):
+        prober.contact()
+        prober.press(30.0)
+        assert (device.overtravel_on, device.heights[2]) == (True, max(gap_um, 30.0))
+        prober.press(45.0)
+        assert device.heights[2] == max(gap_um, 45.0)
+        prober.separate()
+        assert (device.overtravel_on, device.heights[2]) == (on, gap_um)
+
+
+def test_an_overtravel_that_could_not_be_put_back_is_put_back_before_the_next_contact():
+    device = ScriptedSentio()
+    with prober_on(device) as (prober, _):
+        prober.contact()
+        prober.press(30.0)
+        device.lies["enable_chuck_overtravel"] = b"1,0,Internal error\n"
+        assert not prober.separate().in_contact, "separated is separated"
+        with pytest.raises(ProberFatal):
+            prober.contact()
+        del device.lies["enable_chuck_overtravel"]
+        assert prober.contact().z_um == CONTACT_UM
+        assert (device.overtravel_on, device.heights[2]) == (False, 20.0)
+
+
+def test_a_prober_that_moves_when_its_overtravel_is_widened_is_separated():
+    device = ScriptedSentio()
+
+    def script(line: str) -> Answer:
+        reply = device(line)
+        if line == "enable_chuck_overtravel True":
+            device.z_um = CONTACT_UM + 59.0
+        return reply
+
+    with prober_on(script) as (prober, _):
+        prober.contact()
+        with pytest.raises(PositionNotVerified, match="reads back 16059 um"):
+            prober.press(30.0)
+    assert device.z_um == CONTACT_UM - 250.0
+
+
 def test_a_chuck_found_above_the_overtravel_limit_may_only_come_down():
     device = ScriptedSentio(z_um=CONTACT_UM + 66.0)
     with prober_on(device) as (prober, _):

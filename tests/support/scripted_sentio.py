@@ -118,6 +118,8 @@ class ScriptedSentio:
         if letter in ("c", "s", "h") and not self.contact_set:
             raise Refusal(23, "Contact height not set!")
         origin = {"c": contact, "s": contact - separation, "h": contact - hover, "z": 0.0, "r": self.z_um}[letter]
+        if self.contact_set and origin + z_um > contact + (self.heights[2] if self.overtravel_on else 0.0):
+            raise Refusal(8, "Target is above the maximum permitted height")
         touched = self.z_um >= contact
         self.z_um = origin + z_um
         self.contacts += not touched and self.z_um >= contact
