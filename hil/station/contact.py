@@ -1,9 +1,11 @@
 """Needles on pads, proven electrically: the prober cannot know whether it touches, only the SMU can.
 
 Rule 1: nothing is driven while the chuck moves; off, isolated, then down, and off, isolated, then up.
-Rule 2: the ladder is touch, touch again, press harder step by step, clean the needles where the lab lets the prober do that; then the
-die is "no contact", not bad. A rung that cannot help is left out: cleaning does nothing for needles that touch nothing.
+Rule 2: the ladder is touch, touch again, touch with the commissioned overtravel (which the prober's driver climbs step by step), clean the
+needles where the lab lets the prober do that; then the die is "no contact", not bad. A rung that cannot help is left out: cleaning does
+nothing for needles that touch nothing.
 Rule 3: every touchdown is booked before the chuck goes up; a stop between two rungs loses none.
+Rule 4: overtravel that the ladder switched on is off again as soon as the needles are up, however the die is left.
 """
 
 import logging
@@ -25,7 +27,6 @@ _log = logging.getLogger(__name__)
 
 PAD_VOLTS = 0.02
 """Low enough for any pad pair, high enough for 1 kOhm to be read in microamperes."""
-PRESS_STEP_UM = 10.0
 CLEANING_TOUCHES = 5
 
 
@@ -48,10 +49,10 @@ class Contact:
 
 
 @runtime_checkable
-class CanPress(Protocol):
-    """A prober that can be told how deep the needles go into the pads."""
+class HasOvertravel(Protocol):
+    """A prober with a commissioned overtravel gap that can be switched on and off."""
 
-    def press(self, overtravel_um: float) -> ProberState: ...
+    def set_overtravel(self, on: bool) -> float: ...
 
 
 @runtime_checkable
@@ -61,24 +62,16 @@ class CanClean(Protocol):
     def clean(self, touchdowns: int) -> None: ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Down:
-    """Needles on a die. number: of the booked touchdown; attempt: which one of its contact it is."""
+    """Needles on a die, measured. attempt: which touchdown of its contact this is."""
 
     die: DieIndex
-    number: int
     attempt: int
     overtravel_um: float
     placement: Placement
-    ohms: float = math.inf
-
-    def finding(self, limit_ohms: float) -> Finding:
-        if self.ohms <= limit_ohms:
-            return "contact"
-        return "high resistance" if self.ohms < OPEN_OHMS else "open"
-
-    def touch(self, limit_ohms: float) -> Touch:
-        return Touch(self.placement.contacts, self.finding(limit_ohms), self.ohms, self.overtravel_um)
+    ohms: float
+    finding: Finding
 
 
 class ContactMaker:
@@ -92,52 +85,45 @@ class ContactMaker:
         self._limits = limits
         self._touchdowns = touchdowns
         self._checkpoint = checkpoint
+        self._overtravel_is_ours = False
 
     def lift(self) -> None:
         """Off, isolated, separated; idempotent."""
         # Output off before lift: lifting under bias arcs the pads.
         self._instruments.off_and_isolated()
+        self.separate()
+
+    def separate(self) -> None:
+        """Needles up, then the ladder's overtravel off. Whoever calls has switched everything off, as far as it can be."""
         self._instruments.prober.separate()
+        self._return_overtravel()
 
     def make(self, die: DieIndex) -> Contact:
         """In contact on return. Raises ContactFailed (TouchdownsSpent among them) and NeedlesSpent with everything off, the needles up."""
         self.lift()
         down = self._touch(die, 1)
-        for another in (self._again, self._pressed, self._cleaned):
-            if down.finding(self._limits.contact_ohms) == "contact":
+        for another in (self._again, self._deeper, self._cleaned):
+            if down.finding == "contact":
                 break
+            self.lift()
             down = another(down) or down
-        if down.finding(self._limits.contact_ohms) == "contact":
-            return Contact(ContactResult(down.ohms, down.attempt, down.overtravel_um), down.placement)
-        self.lift()
-        raise ContactFailed(die, down.ohms, down.attempt, self._limits.contact_ohms, down.finding(self._limits.contact_ohms))
+        if down.finding != "contact":
+            self.lift()
+            raise ContactFailed(die, down.ohms, down.attempt, self._limits.contact_ohms, down.finding)
+        return Contact(ContactResult(down.ohms, down.attempt, down.overtravel_um), down.placement)
 
-    # --- rungs: needles on the pads anew, or None where this one would change nothing
+    # --- rungs: needles on the pads once more, or None where this one would change nothing; they are up before
     def _again(self, down: _Down) -> _Down | None:
-        self.lift()
         return self._touch(down.die, down.attempt + 1)
 
-    def _pressed(self, down: _Down) -> _Down | None:
-        """Deeper into the pads, as far as the lab allows."""
-        prober = self._instruments.prober
-        if not isinstance(prober, CanPress):
-            return None
-        while down.overtravel_um < self._limits.overtravel_um and down.finding(self._limits.contact_ohms) != "contact":
-            self._checkpoint()
-            state = prober.press(min(down.overtravel_um + PRESS_STEP_UM, self._limits.overtravel_um))
-            self._require_on(down.die, state)
-            down.overtravel_um, down.placement = _overtravel_um(state), self._instruments.prober.placement()
-            self._measure(down)
-        return down
+    def _deeper(self, down: _Down) -> _Down | None:
+        return self._touch(down.die, down.attempt + 1) if self._take_overtravel() else None
 
     def _cleaned(self, down: _Down) -> _Down | None:
-        if down.finding(self._limits.contact_ohms) == "open" or not self._touchdowns.cleanings_left:
+        if down.finding == "open" or not self._touchdowns.cleanings_left or not self._clean(down.die):
             return None
-        self.lift()
-        if not self._clean(down.die):
-            return None
-        fresh = self._touch(down.die, down.attempt + 1)
-        return self._pressed(fresh) or fresh
+        self._take_overtravel()
+        return self._touch(down.die, down.attempt + 1)
 
     # --- one touchdown
     def _touch(self, die: DieIndex, attempt: int) -> _Down:
@@ -153,19 +139,21 @@ class ContactMaker:
             self._touchdowns.give_back(number)
             raise
         self._require_on(die, state)
-        down = _Down(die, number, attempt, _overtravel_um(state), self._instruments.prober.placement())
-        self._measure(down)
+        placement, ohms = self._instruments.prober.placement(), self._pad_ohms()
+        down = _Down(die, attempt, _overtravel_um(state), placement, ohms, self._finding(ohms))
+        self._touchdowns.made(number, Touch(placement.contacts, down.finding, ohms, down.overtravel_um))
         return down
+
+    def _finding(self, ohms: float) -> Finding:
+        if ohms <= self._limits.contact_ohms:
+            return "contact"
+        return "high resistance" if ohms < OPEN_OHMS else "open"
 
     def _require_on(self, die: DieIndex, state: ProberState) -> None:
         if state.die != die:
             raise WrongDie(
                 f"the needles were put on die {die}, the prober reads back {state.die}: nothing is measured there; look at its wafer map"
             )
-
-    def _measure(self, down: _Down) -> None:
-        down.ohms = self._pad_ohms()
-        self._touchdowns.made(down.number, down.touch(self._limits.contact_ohms))
 
     def _pad_ohms(self) -> float:
         """Resistance of the pad pair through the SMU with every junction isolated; inf when no current flows. Leaves all off."""
@@ -178,6 +166,26 @@ class ContactMaker:
         # Both are measured, so the quotient holds even where the SMU limits into a low resistance.
         return math.inf if not reading.amps > 0 else reading.volts / reading.amps
 
+    # --- overtravel
+    def _take_overtravel(self) -> bool:
+        """Whether a touch with overtravel differs from the touches before it."""
+        prober = self._instruments.prober
+        if not isinstance(prober, HasOvertravel) or prober.state().overtravel_on:
+            return False
+        try:
+            gap_um = prober.set_overtravel(True)
+        except Refused:
+            return False  # beyond the lab's limit: the ladder ends here
+        self._overtravel_is_ours = True
+        return gap_um > 0
+
+    def _return_overtravel(self) -> None:
+        prober = self._instruments.prober
+        if self._overtravel_is_ours and isinstance(prober, HasOvertravel):
+            prober.set_overtravel(False)
+            self._overtravel_is_ours = False
+
+    # --- cleaning
     def _clean(self, die: DieIndex) -> bool:
         """Whether the needles were cleaned; they are up, and over the die again. Raises ProberFatal, LinkError."""
         prober = self._instruments.prober

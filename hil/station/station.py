@@ -236,7 +236,7 @@ class Station:
     def _leave(self, isolate: Callable[[], None]) -> dict[str, str]:
         self._touched = None
         outcome = safety.dark(self._instruments.smu.output_off, isolate)
-        return {**outcome, "prober": safety.attempt(self._instruments.prober.separate)}
+        return {**outcome, "prober": safety.attempt(self._contact_maker.separate)}
 
     @contextmanager
     def proven_contact(self) -> Generator[None]:

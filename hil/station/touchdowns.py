@@ -131,7 +131,8 @@ class NeedleLogInMemory:
         )
         if counted < 0:
             return wear
-        return replace(wear, counter=rows[counted].counter, booked_since=sum(row.count for row in rows[counted + 1 :]))
+        since = (row.count for row in rows[counted + 1 :] if row.kind == "touchdown")
+        return replace(wear, counter=rows[counted].counter, booked_since=sum(since))
 
     def book(self, die: DieIndex, attempt: int) -> int:
         del attempt

@@ -58,7 +58,7 @@ def _wear(connection: Connection, wafer: str | None, die: DieIndex | None) -> We
         cleanings=_number(connection, select(func.count()).where(cleanings)),
         prober=connection.execute(whose).scalar(),
         counter=counted,
-        booked_since=_number(connection, _touches(_log.c.number > _LAST_COUNTED)),
+        booked_since=_number(connection, _touches(_log.c.number > _LAST_COUNTED, _log.c.kind == "touchdown")),
     )
 
 

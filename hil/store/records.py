@@ -134,7 +134,8 @@ class Wear:
     no die was asked for. on_card: with this probe card, on whatever. since_cleaning: of those, after its last cleaning. cleanings: of
     needles while this wafer was measured.
 
-    prober, counter: whose own counter was read last, and what it said; None before. booked_since: touchdowns booked after that.
+    prober, counter: whose own counter was read last, and what it said; None before. booked_since: touchdowns booked after that, those
+    of cleaning not among them.
     """
 
     on_die: int = 0

@@ -51,64 +51,59 @@ def test_nothing_is_driven_while_the_needles_go_down_or_up(sim: SimulatedLab):
     assert "output off" in events[max(index for index in driven) : up]
 
 
-def test_dirty_needles_are_tried_again_then_pressed_harder_and_then_it_is_no_contact(sim: SimulatedLab):
+def test_dirty_needles_are_tried_again_then_with_overtravel_and_then_it_is_no_contact(sim: SimulatedLab):
     sim.world.needles.dirt_ohms = 20_000.0
     with opened(sim) as station:
         with pytest.raises(
-            ContactFailed, match=r"no contact on die \(0, 0\): 40(\.\d)? kOhm after 2 touchdowns, limit 1 kOhm; clean the probe card"
+            ContactFailed, match=r"no contact on die \(0, 0\): 40(\.\d)? kOhm after 3 touchdowns, limit 1 kOhm; clean the probe card"
         ) as failure:
             touch(station)
-        assert (failure.value.touchdowns, failure.value.finding) == (2, "high resistance")
-        assert sim.world.needles.touchdowns == 2
+        assert failure.value.touchdowns == sim.world.needles.touchdowns == 3
+        assert failure.value.finding == "high resistance"
         assert sim.safe
         with pytest.raises(NotInContact):
             station.read_kernel(0, 0.1, 1, "board")
-    assert sim.world.touchdowns_um == [0.0, 60.0]
     assert sim.world.damage == []
 
 
-def test_needles_are_pressed_no_deeper_than_it_takes_and_stand_at_contact_height_on_the_next_die(sim: SimulatedLab):
+def test_overtravel_comes_after_two_touches_and_is_taken_back_for_the_next_die(sim: SimulatedLab):
     with opened(sim, contact_ohms=5.0) as station:
         result = touch(station)
-        assert (result.touchdowns, result.overtravel_um) == (2, 10.0)
+        assert (result.touchdowns, result.overtravel_um) == (3, 20.0)
         assert result.ohms < 5.0
+        assert sim.prober.chuck.overtravel_on
         touch(station, (-1, 0))
-    assert sim.world.touchdowns_um == [0.0, 10.0] * 2
-    assert not sim.prober.chuck.overtravel_on, "what was commissioned is left alone"
+    assert sim.world.touchdowns_um == pytest.approx([0.0, 0.0, 20.0] * 2)
     assert sim.world.damage == []
 
 
-def test_a_measurement_in_a_pressed_contact_is_proven_at_its_own_height(sim: SimulatedLab):
-    with opened(sim, contact_ohms=5.0) as station:
-        touch(station)
-        with station.proven_contact():
-            pass
-        sim.world.move_chuck_z(sim.world.needles.contact_z_um)
-        with pytest.raises(NotInContact, match="somebody moved it"), station.proven_contact():
-            pass
+@pytest.mark.parametrize("leave", ["go on", "no contact", "make safe", "emergency", "close"])
+def test_overtravel_of_the_ladder_is_off_again_however_the_die_is_left(sim: SimulatedLab, leave: str):
+    with opened(sim, contact_ohms=1e-3 if leave == "no contact" else 5.0) as station:
+        if leave == "no contact":
+            with pytest.raises(ContactFailed, match="after 3 touchdowns"):
+                touch(station)
+        else:
+            touch(station)
+            assert sim.prober.chuck.overtravel_on
+        {"go on": lambda: station.go_to((-1, 0)), "make safe": station.make_safe, "emergency": station.emergency_stop}.get(leave, int)()
+        assert sim.prober.chuck.overtravel_on is (leave == "close")
+    assert not sim.prober.chuck.overtravel_on
+    assert not sim.world.needles.touching
 
 
-def test_overtravel_that_was_commissioned_is_where_pressing_begins(sim: SimulatedLab):
+def test_overtravel_that_was_on_before_is_nobodys_to_switch_off(sim: SimulatedLab):
     sim.prober.chuck.overtravel_on = True
-    with opened(sim, contact_ohms=2.3) as station:
-        assert touch(station).overtravel_um == 40.0
-    assert sim.world.touchdowns_um == [20.0, 40.0]
+    with opened(sim) as station:
+        assert touch(station).overtravel_um == 20.0
     assert sim.prober.chuck.overtravel_on
 
 
-def test_nothing_is_pressed_beyond_the_labs_limit(sim: SimulatedLab):
-    with opened(sim, contact_ohms=1e-3, overtravel_um=25.0) as station, pytest.raises(ContactFailed, match="after 2 touchdowns"):
-        touch(station)
-    assert sim.world.touchdowns_um == [0.0, 25.0]
-
-
-def test_the_output_is_off_while_the_needles_are_pressed(sim: SimulatedLab):
-    with opened(sim, contact_ohms=1e-3) as station, pytest.raises(ContactFailed):
-        touch(station)
-    live = False
-    for event in sim.world.events:
-        live = {"output on": True, "output off": False}.get(event, live)
-        assert not (live and event in ("needles down", "needles up")), event
+def test_overtravel_beyond_the_labs_limit_is_not_a_rung(sim: SimulatedLab):
+    with opened(sim, contact_ohms=5.0, overtravel_um=10.0) as station:
+        with pytest.raises(ContactFailed, match="after 2 touchdowns"):
+            touch(station)
+        assert not sim.prober.chuck.overtravel_on
 
 
 def test_the_prober_itself_does_not_touch_while_the_output_is_on(sim: SimulatedLab):
@@ -126,9 +121,9 @@ def test_dirty_needles_are_cleaned_where_the_lab_lets_the_prober_do_that(sim: Si
     sim.world.needles.dirt_ohms = 20_000.0
     with opened(sim, cleanings_per_wafer=1) as station:
         result = touch(station)
-        assert (result.touchdowns, sim.world.die_in_contact) == (3, DIE)
+        assert (result.touchdowns, sim.world.die_in_contact) == (4, DIE)
         sim.world.needles.dirt_ohms = 20_000.0
-        with pytest.raises(ContactFailed, match="after 2 touchdowns"):
+        with pytest.raises(ContactFailed, match="after 3 touchdowns"):
             touch(station, (-1, 0))
     assert sim.world.damage == []
 
@@ -167,7 +162,7 @@ def test_a_card_at_its_end_is_not_let_down_again(sim: SimulatedLab):
 
 def test_needles_that_touch_nothing_are_open(sim: SimulatedLab):
     sim.prober.chuck.heights.contact_um = sim.world.needles.contact_z_um - 100.0
-    with opened(sim) as station, pytest.raises(ContactFailed, match=r"open after 2 touchdowns.*check the contact height") as failure:
+    with opened(sim) as station, pytest.raises(ContactFailed, match=r"open after 3 touchdowns.*check the contact height") as failure:
         touch(station)
     assert failure.value.finding == "open"
 
@@ -209,20 +204,19 @@ def test_touchdowns_that_somebody_else_makes_count_for_the_card(sim: SimulatedLa
             touch(station)
 
 
-@pytest.mark.parametrize("at", ["the first rung", "the second rung", "a rung of pressing"])
-def test_a_ladder_that_is_cut_short_loses_no_touchdown(sim: SimulatedLab, at: str):
+@pytest.mark.parametrize("made", [1, 2, 3])
+def test_a_ladder_that_is_cut_short_loses_no_touchdown(sim: SimulatedLab, made: int):
     sim.world.needles.dirt_ohms = 20_000.0
     needles = NeedleLogInMemory()
 
     def stop() -> None:
-        depth_um = sim.world.touchdowns_um[-1] if sim.world.touchdowns_um else 0.0
-        where = {"the first rung": 1, "the second rung": 2}.get(at, 3)
-        if sim.world.needles.touchdowns >= min(where, 2) and (where < 3 or depth_um >= 20.0):
+        if sim.world.needles.touchdowns == made:
             raise Stop
 
-    with pytest.raises(Stop), open_station(sim.lab, CountedPulseIds(), stop, needles) as station:
+    limits = sim.with_limits(cleanings_per_wafer=1, contact_ohms=1e-3)
+    with pytest.raises(Stop), open_station(limits, CountedPulseIds(), stop, needles) as station:
         touch(station)
-    assert needles.wear(DIE).on_die == sim.world.needles.touchdowns > 0
+    assert needles.wear(DIE).on_die == sim.world.needles.touchdowns == made
     assert sim.safe
 
 
