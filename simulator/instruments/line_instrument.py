@@ -132,15 +132,19 @@ class LinePort:
     def __init__(self, instrument: LineInstrument) -> None:
         self._instrument = instrument
         self._rest = b""
+        self._overrun = False
         self._answers: deque[tuple[int, bytes]] = deque()
 
     def feed(self, data: bytes, now_ns: int) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
         core = self._instrument.core
-        if len(rest) > core.longest_line:
-            rest = b""
+        if self._overrun and lines:
+            del lines[0]  # the end of a line that was too long: lost like its beginning
+            self._overrun = False
+        if len(rest) > core.longest_line and not self._overrun:
+            self._overrun = True
             core.overrun(now_ns)
-        self._rest = rest
+        self._rest = b"" if self._overrun else rest
         self._instrument.hear(self, (line.decode("latin-1").strip("\r\t \0") for line in lines), now_ns)
 
     @property

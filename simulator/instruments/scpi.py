@@ -121,13 +121,16 @@ def number(text: str, low: float, high: float, default: float) -> float:
 
 
 def boolean(text: str) -> bool:
-    """ON, OFF or a number that is not 0. Raises ScpiError -224."""
+    """ON, OFF or a number that is not 0. Raises ScpiError -222, -224."""
     word = text.upper()
     if word in ("ON", "OFF"):
         return word == "ON"
     if not _NUMBER.fullmatch(text):
         raise illegal_value()
-    return round(float(text)) != 0
+    value = float(text)
+    if not math.isfinite(value):
+        raise out_of_range()
+    return round(value) != 0
 
 
 def choice(text: str, patterns: tuple[str, ...]) -> str:

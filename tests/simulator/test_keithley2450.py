@@ -111,6 +111,7 @@ def test_answers_do_not_depend_on_how_the_bytes_are_split(quiet_world: World, cu
         (":SENS:CURR:NPLC 0.001", -222),
         (":SOUR:FUNC RES", -224),
         (":OUTP MAYBE", -224),
+        (":OUTP 1e400", -222),
         (":TRAC:DATA?", -109),
         (":TRAC:DATA? 1,9", -222),
         (":READ? 'nobuffer'", -224),
@@ -124,6 +125,7 @@ def test_answers_do_not_depend_on_how_the_bytes_are_split(quiet_world: World, cu
         ("*IDN", -113),
         (":OUTP", -109),
         (":TRAC:POIN 5", -222),
+        (":TRAC:POIN 1e400", -222),
     ],
 )
 def test_what_is_wrong_is_queued_and_never_answered(line: str, code: int) -> None:

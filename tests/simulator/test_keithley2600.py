@@ -305,6 +305,12 @@ def test_time_and_bits(bench: Bench) -> None:
     assert bench.ask("bit.test(10, 4)") == "true"
 
 
+@pytest.mark.parametrize("date", ["year = 2019, month = 0, day = 1", "year = 2019, month = 3", "year = 1e400, month = 3, day = 1"])
+def test_a_date_that_is_none_is_refused(bench: Bench, date: str) -> None:
+    assert bench.ask(f"os.time({{{date}}})") == ""
+    assert bench.errors() != []
+
+
 def test_the_wall_passes_while_the_instrument_is_busy() -> None:
     bench = Bench(wall_ns=real)
     bench.ready()

@@ -62,6 +62,13 @@ def test_a_full_buffer_drops_what_comes(bench: Bench) -> None:
     assert bench.ask("b.n", "b.capacity") == "3.00000e+00\t3.00000e+00"
 
 
+@pytest.mark.parametrize("index", ["0", "-1", "1.5", "1e400", "-1e400", "'a'"])
+def test_an_index_that_is_none_is_refused(bench: Bench, index: str) -> None:
+    bench.say("smua.measure.i(smua.nvbuffer1)")
+    assert bench.ask(f"smua.nvbuffer1.readings.getreading({index})") == ""
+    assert [code for code, _ in bench.errors()] == [4900]
+
+
 def test_a_window_starts_over(bench: Bench) -> None:
     bench.say("b = smua.makebuffer(10) b.fillmode = smua.FILL_WINDOW b.fillcount = 3 smua.measure.count = 5 b.collecttimestamps = 1")
     bench.say("smua.measure.interval = 0.01 smua.measure.i(b)")

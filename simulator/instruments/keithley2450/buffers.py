@@ -217,10 +217,10 @@ def capacity_of(text: str) -> int:
     """A buffer's size: 0 for as many as the memory holds. Raises ScpiError."""
     if not re.fullmatch(r"[+]?\d+(\.0*)?([eE][+]?\d+)?", text):
         raise illegal_value()
-    size = int(float(text))
+    size = float(text)
     if size and not CAPACITIES[0] <= size <= CAPACITIES[1]:
         raise ScpiError(-222, "Parameter data out of range")
-    return size or CAPACITIES[1]
+    return int(size) or CAPACITIES[1]
 
 
 def _readable(value: float, unit: int) -> str:

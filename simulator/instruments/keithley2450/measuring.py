@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import copysign
 from typing import TYPE_CHECKING
 
 from simulator.instruments.keithley2450.buffers import (
@@ -79,6 +80,8 @@ class Reader:
         elif self._steps:
             for step in self._steps:
                 value = step(value)
+            if not abs(value) < OVERFLOW:
+                value = copysign(OVERFLOW, value)
         if self._limits:
             status |= self._tested(value)
         source_status = self._source_status | core.protecting

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simulator.instruments.keithley2600.errors import Refused, flag, number, whole
 from simulator.instruments.keithley2600.natives import Natives
-from simulator.instruments.tsp_values import Arguments, Native, Table, Value
+from simulator.instruments.tsp_values import Arguments, Native, Table, Value, text_of
 
 DEDICATED_READINGS = 149_789
 _BYTES, _MORE_BYTES = 6, 4
@@ -166,10 +166,11 @@ class Subtable:
     buffer: ReadingBuffer
     column: Column
 
-    def item(self, index: float) -> Value:
+    def item(self, index: Value) -> Value:
+        """Raises Refused 4900 for what is no number from 1 on."""
+        if not isinstance(index, float) or not index.is_integer() or index < 1:
+            raise Refused(4900, text_of(index))
         at = int(index)
-        if at != index or at < 1:
-            raise Refused(4900, f"{index:g}")
         if at > len(self.buffer):
             return None
         value = self.column(self.buffer, at - 1, at)[0]

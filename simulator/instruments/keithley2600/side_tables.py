@@ -12,6 +12,8 @@ from simulator.instruments.keithley2600.smu import Smu
 from simulator.instruments.tsp_values import Arguments, Native, Table, Value
 
 _NOON = 12.0
+_DATE = {"year": (1970, 9999), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "min": (0, 59), "sec": (0, 59)}
+"""What each field of a date may be. Without an hour it is noon."""
 _SETUPS = 5
 
 
@@ -36,8 +38,8 @@ def os_table(natives: Natives, epoch_s: Callable[[int], float]) -> Native:
     def time(given: Arguments) -> Value:
         if not given or not isinstance(given[0], Table):
             return float(int(epoch_s(cursor.now_ns)))
-        parts = [given[0].get(name) for name in ("year", "month", "day", "hour", "min", "sec")]
-        filled = [whole(_NOON if part is None and at == 3 else part or 0.0, 0, 9999) for at, part in enumerate(parts)]
+        said = {"hour": _NOON} | {name: part for name in _DATE if (part := given[0].get(name)) is not None}
+        filled = [whole(said.get(name, 0.0), low, high) for name, (low, high) in _DATE.items()]
         return float(calendar.timegm((*filled, 0, 0, 0)))
 
     natives.function(table, "time", time)
