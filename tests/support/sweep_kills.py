@@ -116,7 +116,6 @@ class Lane:
         instrument lets us ask."""
         self._pid = self._workers.start()
         until(lambda: self._sweeps(self._submit()), 60)
-        until(lambda: self.output.is_on() is not False, 20)
         return self._pid
 
     def end(self) -> None:
@@ -133,8 +132,8 @@ class Lane:
         return submit_plan(self.store, self._lab, plan, "killer").id
 
     def _sweeps(self, run: str) -> bool:
-        """Whether it is in contact and at it; False when it ended before."""
-        until(lambda: self.store.run(run).state in ENDED or self._in_contact(run), 40)
+        """Whether it is in contact and the output on; False when it ended before."""
+        until(lambda: self.store.run(run).state in ENDED or (self._in_contact(run) and self.output.is_on() is not False), 40)
         return self.store.run(run).state is RunState.RUNNING
 
     def _in_contact(self, run: str) -> bool:
