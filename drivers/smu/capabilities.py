@@ -115,6 +115,22 @@ class SmuCapabilities:
                 "measure range can hold; choose a measure range that reaches the limit, or None"
             )
 
+    def range_that_holds(self, source: Source, limit: float) -> float | None:
+        """Full scale of the smallest fixed measure range that reaches a compliance and can hold it; None where there is none: just above
+        one range, or below what the lowest can hold. Raises OverLimit for a compliance that no range reaches."""
+        range_ = self.measure_range_for(source, limit)
+        return range_ if limit >= self.limit_of_range[0] * range_ else None
+
+    def limit_that_holds(self, source: Source, limit: float) -> float:
+        """The largest compliance, not above `limit`, that a fixed measure range can hold. Raises OverLimit when none can."""
+        smallest, largest = self.limit_of_range
+        for range_ in reversed(self.measured(source).measure_ranges):
+            held = min(limit, largest * range_, self.measure_overrange * range_)
+            if held >= smallest * range_:
+                return held
+        unit = self.measured(source).unit
+        raise OverLimit(f"{self.model}: no fixed measure range can hold a limit of {limit!r} {unit}; raise it")
+
     def check_nplc(self, nplc: float) -> None:
         self._check_span("integration time", nplc, self.nplc, "power-line cycles")
 

@@ -120,11 +120,13 @@ def plan_readings(
 def plan_sweep(model: SmuCapabilities, levels: Floats, limit_amps: float, pace: Pace, limits: JunctionLimits, *, sweeps: bool) -> Course:
     """Many levels at one junction. levels: (points,) V. sweeps: the driver has the instrument's own sweep.
 
-    Raises OverLimit for what the model does not have, BeyondJunction.
+    A fixed range is the limit's, where one can hold it. Raises OverLimit for what the model does not have, BeyondJunction.
     """
     model.check_nplc(pace.nplc)
     if pace.settle_s is not None:
         model.check_settle(pace.settle_s)
+    if model.range_that_holds("volts", limit_amps) is None:
+        pace = replace(pace, fixed_range=False)
     point_s = _reading_s(model, limit_amps, pace)
     dwell_s = point_s * np.count_nonzero(levels)
     energy_joules = float(np.abs(levels).sum()) * limit_amps * point_s

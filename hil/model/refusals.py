@@ -57,7 +57,7 @@ def _check_numbers(plan: BaseModel, lab: LabConfig) -> None:
     for field, limit, what in _numeric_rules(lab):
         value = _worst(getattr(plan, field, None))
         if value is not None and not abs(value) <= limit:
-            text = f"{field} is {value:g}, beyond the station's limit of {limit:g} {what}; lower it or change lab.toml"
+            text = f"{field} is {value:.9g}, beyond the station's limit of {limit:g} {what}; lower it or change lab.toml"
             raise PlanRefused(field, value, limit, text)
     read_volts, smallest = getattr(plan, "read_volts", None), lab.limits.smallest_read_volts
     if read_volts is not None and read_volts < smallest:

@@ -32,15 +32,14 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
     model = capabilities_of(lab.smu.driver, str(smu.get("model", "")))
     limits = JunctionLimits(lab.limits.device_volts, lab.limits.dwell_s, lab.limits.energy_joules)
     hertz = float(smu.get("line_hertz") or LONGEST_CYCLE_HERTZ)
-    smallest, largest = model.nplc
     nplc = getattr(plan, "nplc", None) if read_path(plan) == "smu" else None
     if nplc is None:
         return None
-    if not smallest <= nplc <= largest:
-        text = f"nplc is {nplc:g}, outside {smallest:g} to {largest:g} power-line cycles of a {model.model}; choose one within"
-        raise PlanRefused("nplc", nplc, [smallest, largest], text)
+    _require_within("nplc", nplc, model.nplc, f"power-line cycles of a {model.model}")
     try:
         if isinstance(plan, IvSweepPlan):
+            _require_within("settle_s", plan.settle_s, model.settle_s, f"s of a {model.model}")
+            _require_within("compliance_amps", plan.compliance_amps, model.amps.limit, f"A of a {model.model}")
             pace = Pace(plan.nplc, plan.settle_s, line_hertz=hertz)
             return plan_sweep(model, np.array(plan.levels_volts), plan.compliance_amps, pace, limits, sweeps=True)
         triggered = lab.smu.trigger_lines and not isinstance(plan, SwitchingPlan)
@@ -49,3 +48,10 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
         return plan_readings(model, junctions, getattr(plan, "read_volts", 0.0), lab.limits.current_amps, pace, limits, triggered=triggered)
     except BeyondJunction as error:
         raise PlanRefused(error.what, error.value, error.limit, str(error)) from error
+
+
+def _require_within(field: str, value: float, span: tuple[float, float], what: str) -> None:
+    smallest, largest = span
+    if not smallest <= value <= largest:
+        text = f"{field} is {value:g}, outside {smallest:g} to {largest:g} {what}; choose one within"
+        raise PlanRefused(field, value, [smallest, largest], text)

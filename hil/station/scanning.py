@@ -85,7 +85,7 @@ def scan(
     """
     smu, limits = instruments.smu, lab.limits
     model = model_of(smu)
-    limit_amps = max(min(limits.current_amps, abs(how.read_volts) * MEASURED_SIEMENS), model.amps.limit[0])
+    limit_amps = model.limit_that_holds("volts", min(limits.current_amps, abs(how.read_volts) * MEASURED_SIEMENS))
     pace = Pace(how.nplc, settle_s, autozero=False, line_hertz=line_hertz(smu))
     readings = len(step_order(count))
     course = plan_readings(model, readings, how.read_volts, limit_amps, pace, junction_limits(limits), triggered=True)

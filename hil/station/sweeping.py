@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from drivers.errors import OverLimit
 from drivers.protocols import CrossbarController, SourceMeter
+from drivers.smu.capabilities import SmuCapabilities
 from drivers.smu.planning import Pace, plan_sweep
 from drivers.smu.values import Floats, SmuTrace, SourceSettings
 from hil.model.lab import LabConfig
@@ -61,7 +62,7 @@ def sweep_junctions(
     sweeps = knows(smu, "sweep")
     plan_sweep(model_of(smu), how.levels_volts, how.limit_amps, pace, junction_limits(lab.limits), sweeps=sweeps)
     found = _Found(len(junctions), len(how.levels_volts))
-    with energised(instruments, _settings(how, lab.limits.device_volts)):
+    with energised(instruments, _settings(how, lab.limits.device_volts, model_of(smu))):
         for place, junction in enumerate(junctions):
             watch = partial(_watch, checkpoint, instruments.crossbar, junction)
             checkpoint()
@@ -71,15 +72,16 @@ def sweep_junctions(
     return found.traces
 
 
-def _settings(how: SweepHow, device_volts: float) -> SourceSettings:
-    """The measuring range is the limit's: found anew for each point, it would make the time under bias a guess."""
+def _settings(how: SweepHow, device_volts: float, model: SmuCapabilities) -> SourceSettings:
+    """The measuring range is the limit's: found anew for each point, as where no range can hold the limit, it makes the time under bias
+    a guess."""
     return SourceSettings(
         how.limit_amps,
         range_volts=float(np.abs(how.levels_volts).max()) or None,
         nplc=how.nplc,
         four_wire=how.four_wire,
         limit_volts=device_volts,
-        measure_range_amps=how.limit_amps,
+        measure_range_amps=model.range_that_holds("volts", how.limit_amps),
         settle_s=how.settle_s,
     )
 

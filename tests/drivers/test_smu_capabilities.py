@@ -111,3 +111,36 @@ def test_small_currents_settle_longer():
 def test_a_pulse_is_no_shorter_than_the_model_makes_and_its_reading_takes(pulse_s: float, reading_s: float):
     with pytest.raises(OverLimit, match="2450: pulse"):
         KEITHLEY_2450.check_pulse(pulse_s, reading_s)
+
+
+@pytest.mark.parametrize(
+    ("model", "amps", "range_", "held"),
+    [
+        (KEITHLEY_2450, 1e-3, 1e-3, 1e-3),
+        (KEITHLEY_2450, 105e-6, 100e-6, 105e-6),
+        (KEITHLEY_2450, 105.5e-6, None, 105e-6),
+        (KEITHLEY_2450, 106e-6, 1e-3, 106e-6),
+        (KEITHLEY_2450, 1.06e-9, 10e-9, 1.06e-9),
+        (KEITHLEY_2636B, 105.5e-6, 1e-3, 105.5e-6),
+        (KEITHLEY_2636B, 100e-12, 100e-12, 100e-12),
+    ],
+)
+def test_a_fixed_range_is_taken_where_it_can_hold_the_limit(model: SmuCapabilities, amps: float, range_: float | None, held: float):
+    assert model.range_that_holds("volts", amps) == range_
+    assert model.limit_that_holds("volts", amps) == pytest.approx(held, rel=1e-9)
+    model.check_measure_range("volts", held, model.measure_range_for("volts", held))
+
+
+def test_a_limit_that_no_fixed_range_can_hold_is_told():
+    assert KEITHLEY_2450.range_that_holds("volts", 1e-9) is None
+    with pytest.raises(OverLimit, match="2450: no fixed measure range can hold a limit of 1e-09 A"):
+        KEITHLEY_2450.limit_that_holds("volts", 1e-9)
+
+
+@each_model
+@given(share=st.floats(1e-9, 1.0))
+def test_the_limit_that_holds_is_never_above_the_one_asked_for_and_hardly_below(model: SmuCapabilities, share: float):
+    asked = max(share * model.amps.measure_ranges[-1], 2 * model.amps.limit[0])
+    held = model.limit_that_holds("volts", asked)
+    assert 0.99 * asked <= held <= asked
+    model.check_measure_range("volts", held, model.measure_range_for("volts", held))

@@ -152,3 +152,9 @@ def test_whatever_passes_keeps_every_limit(points: int, level: float, nplc: floa
         return
     assert course.dwell_s <= limits.dwell_s and course.energy_joules <= limits.energy_joules
     assert course.duration_s >= points * nplc / 50.0
+
+
+def test_a_limit_that_no_fixed_range_holds_costs_the_search_for_one() -> None:
+    levels = np.array([0.1])
+    searched, fixed = (plan_sweep(KEITHLEY_2450, levels, amps, USUAL, LIMITS, sweeps=True) for amps in (1e-9, 1.1e-9))
+    assert searched.dwell_s > 3 * fixed.dwell_s

@@ -144,6 +144,9 @@ def test_a_dry_run_of_switching_tells_the_pulses_a_junction_gets_at_most(store: 
         ({"points": 200, "nplc": 2.0}, "dwell_s", 10.0, r"s under bias without a break, beyond 10 \(limits\.dwell_s\)"),
         ({"points": 200, "nplc": 0.25, "compliance_amps": 2e-3, "start": 0.9, "stop": 0.99}, "energy_joules", 0.01, "energy_joules"),
         ({"nplc": 0.001}, "nplc", [0.01, 10.0], r"nplc is 0\.001, outside 0\.01 to 10 power-line cycles of a 2450"),
+        ({"settle_s": 2e4}, "settle_s", [0.0, 10_000.0], "settle_s is 20000, outside 0 to 10000 s of a 2450"),
+        ({"compliance_amps": 0.9e-9}, "compliance_amps", [1e-9, 1.05], "compliance_amps is 9e-10, outside 1e-09 to 1.05 A of a 2450"),
+        ({"stop": 1.0000001}, "stop", 1.0, r"stop is 1\.0000001, beyond the station's limit of 1 V"),
     ],
 )
 def test_more_than_a_junction_may_be_given_is_refused_at_submission(

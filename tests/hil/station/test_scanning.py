@@ -94,6 +94,13 @@ def test_each_reading_is_its_own_junctions(sim: SimulatedLab, first: int, count:
     assert found.amps / found.volts == pytest.approx(truth(sim)[first : first + count], rel=0.03)
 
 
+def test_a_level_whose_limit_lies_between_two_ranges_is_scanned_with_the_lower_one(sim: SimulatedLab) -> None:
+    """A 2450 holds a limit of 105.5 uA on no fixed range."""
+    with bench(sim) as instruments:
+        found = scan(instruments, sim.lab, 0, 625, SmuRead(0.1055, nplc=1.0), lambda: None)
+    assert not found.limited.any()
+
+
 def test_nothing_is_said_to_either_instrument_between_two_junctions(sim: SimulatedLab) -> None:
     with bench(sim) as instruments:
         before = instruments.smu.counts().sent, instruments.crossbar.counts().sent

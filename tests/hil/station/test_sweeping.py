@@ -79,3 +79,13 @@ def test_junctions_are_connected_and_left_at_zero_volts(sim: SimulatedLab):
     assert found.amps.shape == (2, 11) and np.isfinite(found.amps).all()
     assert sim.world.events.count("junction") == 2
     assert "hot switch" not in sim.world.events
+
+
+@pytest.mark.parametrize("amps", [1e-9, 105.5e-6])
+def test_a_limit_that_no_fixed_range_holds_is_the_instruments_all_the_same(sim: SimulatedLab, amps: float):
+    limits: list[float] = []
+    with in_contact(sim, lambda: limits.append(sim.smu.instrument.channel.drive_now.limit)) as station:
+        limits.clear()
+        traces = station.sweep([(0, 1, 2)], SweepHow(np.array([0.0, 0.3, 0.0]), amps, nplc=1.0, stop_when_limited=False))
+    assert limits[-1] == amps
+    assert traces.limited[0, 1] == np.isnan(traces.amps[0, 1]) == (amps < 1e-6)
