@@ -16,11 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".installed"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+WITNESSES = sorted((ROOT / "tests/witnesses/pins").glob("*.txt"))
+"""Older versions of other people's clients, which would not go with the ones in the environment; each gets a folder of its own."""
 
 
 def wanted() -> str:
     """Fingerprint of what should be installed, and by which Python."""
-    pins = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    pins = b"".join(path.read_bytes() for path in (ROOT / "pyproject.toml", ROOT / "constraints.txt", *WITNESSES))
     return f"{sys.version_info.major}.{sys.version_info.minor} {ROOT} {hashlib.sha256(pins).hexdigest()}"
 
 
@@ -44,6 +46,11 @@ def install() -> None:
     venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([*command, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[train,dev]"], check=True)
+    for pins in WITNESSES:
+        folder = VENV / "witnesses" / pins.stem
+        done = subprocess.run([*command, "--no-deps", "--upgrade", "--target", str(folder), "-r", str(pins)], check=False)
+        if done.returncode:  # Only tests miss it, and they say so.
+            print(f"{pins.stem} could not be installed: its tests will be skipped; delete {STAMP} to try again", file=sys.stderr)
     STAMP.write_text(wanted())
 
 

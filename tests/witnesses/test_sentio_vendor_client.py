@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.instruments.sentio import Sentio
 from tests.simulator.worlds import world
 from tests.witnesses.served import Served, served
+from tests.witnesses.served_prober import served_prober, vendor_client
 
 with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner on import
     from sentio_prober_control.Sentio.Enumerations import (
@@ -38,11 +40,8 @@ def lab() -> Iterator[Served]:
 
 @pytest.fixture
 def prober(lab: Served) -> Iterator[SentioProber]:
-    client = SentioProber.create_prober("tcpip", f"127.0.0.1:{lab.prober_port}")
-    yield client
-    client.local_mode()
-    client.comm._CommunicatorTcpIp__reader.close()
-    client.comm.disconnect()
+    with vendor_client(lab.prober_port) as client:
+        yield client
 
 
 def test_it_connects_as_to_version_26_2(prober: SentioProber) -> None:
@@ -152,3 +151,23 @@ def test_it_sets_up_a_map_of_its_own_and_steps_it_to_the_end(prober: SentioProbe
 def test_an_unknown_command_reaches_it_as_the_probers_own_words(prober: SentioProber) -> None:
     with pytest.raises(ProberException, match="Unsupported remote command: frobnicate 1"):
         prober.send_cmd("frobnicate 1")
+
+
+# --- two at a time, on a clock that is real
+def test_a_second_client_sees_the_chuck_on_its_way_and_stops_it() -> None:
+    lab = world("clean")
+    with (
+        served_prober(Sentio(lab, wall_ns=lambda busy_ns: busy_ns), "real") as port,
+        vendor_client(port) as two,
+        vendor_client(port) as one,
+    ):
+        one.map.step_die(-4, 0)
+        one.comm.send("map:step_die 3, 0, 0")
+        seen = [-40_000.0]
+        while seen[-1] < -20_000.0:
+            seen.append(two.get_chuck_xy(ChuckSite.Wafer, XyReference.Home)[0])
+        two.send_cmd("stop_chuck_xyz")
+        assert one.comm.read_line() == "2,0,Chuck motion was stopped"
+        stopped = two.get_chuck_xy(ChuckSite.Wafer, XyReference.Home)
+        assert seen == sorted(seen) and len(set(seen)) > 2 and seen[-1] <= stopped[0] < 30_000.0
+        assert one.map.step_die(3, 0) == (3, 0, 0) and lab.needles.die_below == (3, 0)

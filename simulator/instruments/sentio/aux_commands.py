@@ -139,7 +139,20 @@ def _buzzer(sentio: Sentio, arguments: Arguments) -> str:
     return "OK"
 
 
+# --- properties of groups that have none of their own
+def _get_property(group: str) -> Handler:
+    return lambda sentio, arguments: sentio.property_of(group, arguments, {})
+
+
+def _set_property(group: str) -> Handler:
+    return lambda sentio, arguments: sentio.set_property(group, arguments)
+
+
+_GROUPS = ("aux", "setup", "service")
+
 COMMANDS: Commands = {
+    **asking({f"{group}:get_prop": _get_property(group) for group in _GROUPS}),
+    **setting({f"{group}:set_prop": _set_property(group) for group in _GROUPS}),
     **moving({"aux:cleaning:start": _clean}),
     **setting(
         {

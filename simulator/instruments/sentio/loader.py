@@ -79,8 +79,8 @@ class Loader:
     def require_free(self, spot: Spot) -> None:
         """Raises SentioError LOADER_WAFER_ON_CHUCK or SLOT_OR_STATION_OCCUPIED."""
         if self.at == spot:
-            on_chuck = spot[0] == CHUCK
-            raise SentioError(Code.LOADER_WAFER_ON_CHUCK if on_chuck else Code.SLOT_OR_STATION_OCCUPIED, f"There is a wafer at {spot}")
+            code = Code.LOADER_WAFER_ON_CHUCK if spot[0] == CHUCK else Code.SLOT_OR_STATION_OCCUPIED
+            raise SentioError(code, f"There is a wafer at {spot[0]} {spot[1]}")
 
     def presence(self, station: str) -> str:
         """A 0 or a 1 for every slot."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator.instruments.sentio.codes import Code
 from simulator.instruments.sentio.registry import Commands, Handler, setting
+from simulator.instruments.sentio.side_stages import CORNERS, VERBS
 from simulator.instruments.sentio.words import Arguments, SentioError
 
 if TYPE_CHECKING:
@@ -36,9 +37,17 @@ def missing_module(word: str) -> str | None:
     return next((prefix.rstrip(":") for prefix in _MODULES if word.startswith(prefix)), None)
 
 
+def _absent_stages() -> list[str]:
+    """No stage turns in U, V and W; the microscopes below and beside and the positioners below are not there at all."""
+    absent = ("scope:bottom", "scope:aux", *(f"probe:bottom:{corner.lower()}" for corner in CORNERS))
+    present = ("chuck", "scope", "scope:top", *(f"probe:{top}{corner.lower()}" for top in ("", "top:") for corner in CORNERS))
+    turning = [f"{prefix}:{verb}" for prefix in present for verb in ("get_uvw", "move_uvw")]
+    return turning + [f"{prefix}:{verb}" for prefix in absent for verb in (*VERBS, "get_uvw", "move_uvw")]
+
+
 COMMANDS: Commands = setting(
     {
         **dict.fromkeys(_INDEXER, _refuse(Code.INDEXER_DEVICE_IS_NOT_EXISTING, "There is no indexer")),
-        **dict.fromkeys(_HARDWARE, _refuse(Code.NOT_SUPPORTED, "Not supported by this machine")),
+        **dict.fromkeys((*_HARDWARE, *_absent_stages()), _refuse(Code.NOT_SUPPORTED, "Not supported by this machine")),
     }
 )

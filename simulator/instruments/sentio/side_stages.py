@@ -185,6 +185,7 @@ _GROUP: dict[str, Callable[[SideStage, Arguments], str]] = {
     "step_site_first": lambda stage, _: stage.step(0),
     "step_site_next": lambda stage, _: stage.step(stage.at + 1),
 }
+VERBS = tuple(_GROUP)
 _ASKING = ("get_home", "get_site", "get_site_num", "get_xy", "get_z", "has_xy", "has_z")
 
 

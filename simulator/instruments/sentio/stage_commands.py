@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from simulator.instruments.sentio.axes import SPEEDS
 from simulator.instruments.sentio.chuck import CENTRE_UM, FENCES, LIFT_Z_UM, LOAD_PLACES, STEPPING_MODES
 from simulator.instruments.sentio.codes import Code
-from simulator.instruments.sentio.references import THETA_REFERENCES, XY_REFERENCES, Z_REFERENCES, is_site, reference, site_named, site_of
+from simulator.instruments.sentio.references import THETA_REFERENCES, XY_REFERENCES, Z_REFERENCES, is_site, reference, site_of
 from simulator.instruments.sentio.registry import Commands, always, asking, moving, setting
 from simulator.instruments.sentio.scripts import Script
 from simulator.instruments.sentio.words import Arguments, SentioError, decimals
@@ -158,13 +158,6 @@ def _work_area(sentio: Sentio, arguments: Arguments) -> Script:
     return "OK"
 
 
-def _to_site(sentio: Sentio, arguments: Arguments) -> Script:
-    name = site_named(arguments.text(0))
-    yield from sentio.chuck.to_site(name)
-    sentio.look_where()
-    return decimals(*sentio.chuck.xy_um("z"), sentio.chuck.z_um, sentio.chuck.theta_deg)
-
-
 # --- questions
 def _get_xy(sentio: Sentio, arguments: Arguments) -> str:
     """`get_chuck_xy`, `get_chuck_xy Wafer, H`, `get_chuck_xy 0,zero`, `get_chuck_xy H`."""
@@ -241,7 +234,6 @@ COMMANDS: Commands = {
             "move_chuck_theta": _move_theta,
             "move_chuck_load": _load_place,
             "move_chuck_work_area": _work_area,
-            "move_chuck_site": _to_site,
         }
     ),
     **moving({"chuck:move_xy": _chuck_move_xy, "chuck:move_z": _chuck_move_z, "chuck:lift": _lift_or_not}, GROUPS_SINCE),

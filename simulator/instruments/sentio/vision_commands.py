@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from simulator.instruments.sentio.axes import StageMove, Turn
 from simulator.instruments.sentio.codes import Code
 from simulator.instruments.sentio.registry import Commands, always, moving, setting
@@ -190,7 +188,7 @@ def _map_topography(sentio: Sentio, arguments: Arguments) -> Answer:
 def _offsets(_: Sentio, __: Arguments) -> Script:
     """x, y, z by which needles and pads differ: the card was set up well."""
     yield Busy(FIND_S)
-    return decimals(*np.zeros(3))
+    return decimals(0.0, 0.0, 0.0)
 
 
 def _tips(_: Sentio, arguments: Arguments) -> Script:

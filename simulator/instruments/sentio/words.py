@@ -116,7 +116,7 @@ class Arguments:
 
 def decimals(*values: float) -> str:
     """Numbers as SENTIO prints them: a point, at least one decimal, never -0."""
-    return ",".join(repr(round(value, 3) + 0.0) for value in values)
+    return ",".join(repr(round(float(value), 3) + 0.0) for value in values)
 
 
 def integers(*values: int) -> str:
