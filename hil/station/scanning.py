@@ -2,7 +2,8 @@
 measures it and raises the other.
 
 Rule 1: a reading belongs to a junction only if every count agrees: steps, edges out, edges in and readings, none missed and none too
-early; and the sentinel, one junction measured again and again, reads alike each time. Otherwise nothing of the scan is kept.
+early; and the sentinel, one junction measured again and again, reads alike each time. Otherwise nothing of the scan is kept. The SMU
+waits for one edge more than there are steps: one that nobody sent is a reading too many, and not the next junction's.
 Rule 2: of a scan that the controller ended before its time, what all counts agree on is kept, and a fresh one goes on from the first
 junction without a reading. Nothing is guessed.
 """
@@ -43,6 +44,8 @@ _TRIES = 3
 _LAST_READINGS_S = 1.0
 _EARLY = ("TIMED_OUT", "ABORTED", "DEAD_MAN")
 _SENTINEL = -1
+_TOO_MANY = 1
+"""Readings that are waited for beside those wanted."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def scan(
     model = model_of(smu)
     limit_amps = model.limit_that_holds("volts", min(limits.current_amps, abs(how.read_volts) * MEASURED_SIEMENS))
     pace = Pace(how.nplc, settle_s, autozero=False, line_hertz=line_hertz(smu))
-    readings = len(step_order(count))
+    readings = len(step_order(count)) + _TOO_MANY
     course = plan_readings(model, readings, how.read_volts, limit_amps, pace, junction_limits(limits), triggered=True)
     settings = SourceSettings(
         limit_amps,
@@ -137,14 +140,14 @@ class _Task:
         self._sentinels: list[SmuTrace] = []
 
     def all_of(self, first: int, count: int) -> SmuReadings:
-        sentinel = self._place(first)
+        sentinel, step_s = self._place(first), self._course.duration_s / len(step_order(count))
         parts: list[SmuTrace] = []
         counts: list[str] = []
         done = 0
         while done < count:
             if len(counts) == _MOST_STRETCHES:
                 raise ScanRefused(f"{done} of {count} junctions after {len(counts)} scans, the last one: {counts[-1]}")
-            trace, said = self._stretch(first + done, count - done, sentinel)
+            trace, said = self._stretch(first + done, count - done, sentinel, step_s)
             counts.append(said)
             parts.append(trace)
             done += len(trace)
@@ -156,13 +159,13 @@ class _Task:
         kernel, row, column = (int(each) for each in np.unravel_index(device, self._shape))
         return kernel, row, column
 
-    def _stretch(self, first: int, count: int, sentinel: Junction) -> tuple[SmuTrace, str]:
-        """Readings of the junctions from `first` on, as far as it came, and the counts in words."""
+    def _stretch(self, first: int, count: int, sentinel: Junction, step_s: float) -> tuple[SmuTrace, str]:
+        """Readings of the junctions from `first` on, as far as it came, and the counts in words. step_s: of one of them."""
         smu, crossbar = self._instruments.smu, self._instruments.crossbar
         order = step_order(count)
         self._checkpoint()
         with (
-            smu.scan(ScanSettings(len(order), self._volts)) as readings,
+            smu.scan(ScanSettings(len(order) + _TOO_MANY, self._volts)) as readings,
             crossbar.scan(
                 self._place(first),
                 count,
@@ -178,7 +181,7 @@ class _Task:
                 self._checkpoint()
                 fetched.more()
             board = steps.result()
-            fetched.last(min(board.edges_in, len(order)))
+            fetched.last(min(board.edges_in, len(order)), step_s)
             counts = Counts(board, len(fetched), fetched.missed())
         kept = order[: counts.trusted()]
         trace = fetched.trace(len(kept))
@@ -211,12 +214,15 @@ class _Fetched:
         """What came since. Raises LinkError."""
         self._parts.append(_asked(self._readings.read))
 
-    def last(self, wanted: int) -> None:
-        """Until as many as the controller saw taken are here, or the instrument has had its time. Once in any case: there may be more."""
+    def last(self, wanted: int, step_s: float) -> None:
+        """Until as many as the controller saw taken are here, or the instrument has had its time; and what one step later is there beyond
+        them."""
         end_s = time.monotonic() + _LAST_READINGS_S
         self.more()
         while len(self) < wanted and time.monotonic() < end_s:
             self.more()
+        time.sleep(step_s)
+        self.more()
 
     def missed(self) -> int:
         return _asked(self._readings.missed_edges)

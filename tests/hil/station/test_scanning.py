@@ -145,11 +145,20 @@ def test_after_a_doubled_edge_to_the_controller_nothing_is_kept(sim: SimulatedLa
 
 
 @pytest.mark.parametrize("number", [1, 300, 631])
-def test_an_edge_to_the_smu_that_bounces_misplaces_no_reading(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """The SMU forgets edges that come while it measures."""
+def test_an_edge_to_the_smu_that_bounces_is_found_out(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """From then on each reading would begin before its junction is connected."""
     on_edge(sim.world.trigger.ready, monkeypatch, number, doubled)
-    found = scanned(sim)
-    assert found.amps / found.volts == pytest.approx(truth(sim)[:625], rel=0.03)
+    with pytest.raises(ScanRefused, match="631 edges to the SMU, .*, 632 readings"):
+        scanned(sim)
+
+
+def test_an_edge_before_the_first_step_is_found_out_even_where_the_sentinel_is_open(
+    sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim.world.wafer.die(DIE).junctions.series_ohms[...] = 1e12
+    on_edge(sim.world.trigger.ready, monkeypatch, 1, doubled)
+    with pytest.raises(ScanRefused, match="632 readings"):
+        scanned(sim)
 
 
 def test_a_wire_that_carries_nothing_is_found_out(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch) -> None:
