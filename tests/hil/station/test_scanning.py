@@ -148,7 +148,7 @@ def test_after_a_doubled_edge_to_the_controller_nothing_is_kept(sim: SimulatedLa
 def test_an_edge_to_the_smu_that_bounces_is_found_out(sim: SimulatedLab, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """From then on each reading would begin before its junction is connected."""
     on_edge(sim.world.trigger.ready, monkeypatch, number, doubled)
-    with pytest.raises(ScanRefused, match="631 edges to the SMU, .*, 632 readings"):
+    with pytest.raises(ScanRefused, match=r"631 edges to the SMU, .*, 632 readings"):
         scanned(sim)
 
 
