@@ -241,7 +241,7 @@ class Station(BaseModel):
         examples=[{"smu": {"vendor": "KEITHLEY", "model": "2450", "serial": "SIM01", "connected": True}}],
     )
     die_in_contact: DieIndex | None
-    smu_output_on: bool | None
+    smu_output_on: bool | None = Field(description="as the worker last asked; null while a run is under way, and when nobody knows")
     crossbar: dict[str, Any] | None
     prober: dict[str, Any] | None
     contact_trend: list[Touchdown] = Field(description="the latest 200 touchdowns, oldest first; they outlive restarts")

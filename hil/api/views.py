@@ -154,6 +154,12 @@ def worker_alive(record: StationRecord, now: datetime) -> bool:
     return record.heartbeat_at is not None and seconds_since(record.heartbeat_at, now) < HEARTBEAT_STALE_S
 
 
+def _output_on(record: StationRecord, now: datetime) -> bool | None:
+    """As the worker last asked; None where it may have changed since."""
+    known = record.may_be_on is None and worker_alive(record, now)
+    return record.snapshot.get("smu_output_on") if known else None
+
+
 def station_view(store: Store, lab: LabConfig, runs: Sequence[RunRecord], now: datetime) -> Station:
     """runs: newest first, at least all those queued or running."""
     record = store.station()
@@ -163,7 +169,7 @@ def station_view(store: Store, lab: LabConfig, runs: Sequence[RunRecord], now: d
         name=lab.station.name,
         instruments=seen.get("instruments") or {},
         die_in_contact=seen.get("die_in_contact"),
-        smu_output_on=seen.get("smu_output_on"),
+        smu_output_on=None if running else _output_on(record, now),
         crossbar=seen.get("crossbar"),
         prober=seen.get("prober"),
         contact_trend=[touchdown_view(each) for each in store.contact_trend()],

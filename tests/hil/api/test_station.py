@@ -23,9 +23,24 @@ def test_the_station_shows_limits_queue_and_what_the_worker_published(service: S
     body = http.get(STATION).json()
     assert body["name"] == "bench"
     assert body["limits"]["device_volts"] == 1.0
-    assert (body["die_in_contact"], body["smu_output_on"], body["contact_trend"]) == ([-3, 0], False, [])
+    assert (body["die_in_contact"], body["contact_trend"]) == ([-3, 0], [])
     assert body["queue"] == {"held": None, "running": running, "queued": queued, "paused": []}
     assert body["interlocks"] == {"estop": None, "may_be_on": None, "worker_alive": True}
+
+
+def test_the_output_is_said_to_be_off_only_while_that_is_known(service: Service, http: httpx.Client) -> None:
+    def said() -> bool | None:
+        return http.get(STATION).json()["smu_output_on"]
+
+    service.store.publish_station({"smu_output_on": False})
+    assert said() is None, "no worker reports"
+    service.store.heartbeat()
+    assert said() is False
+    service.store.latch_may_be_on("the SMU's output may be on")
+    assert said() is None
+    service.store.latch_may_be_on(None)
+    running_run(service.store)
+    assert said() is None, "a run switches it as it needs"
 
 
 def test_the_emergency_stop_answers_with_what_the_watchdog_found(service: Service, http: httpx.Client) -> None:
