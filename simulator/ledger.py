@@ -1,6 +1,6 @@
 """The damage ledger as a file that no client of the lab sees: a line of JSON for every damage, there as soon as it is done.
 
-{"kind": "xy_in_contact", "die": [0, 0], "detail": "...", "unix_s": 1764123456.789}
+{"kind": "xy_in_contact", "die": [0, 0], "detail": "...", "monotonic_s": 1234.567}
 Rule: the file is there, empty, as soon as the lab is; a lab that ends without damage leaves it empty.
 """
 
@@ -23,7 +23,7 @@ class LedgerFile:
         self._append("")
 
     def record(self, damage: Damage) -> None:
-        entry = {"kind": damage.kind, "die": damage.die, "detail": damage.detail, "unix_s": round(time.time(), 3)}
+        entry = {"kind": damage.kind, "die": damage.die, "detail": damage.detail, "monotonic_s": round(time.monotonic(), 3)}
         self._append(json.dumps(entry) + "\n")
 
     def _append(self, text: str) -> None:
