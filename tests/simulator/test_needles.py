@@ -2,11 +2,11 @@
 
 import itertools
 import json
-import time
 import math
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
