@@ -15,7 +15,7 @@ from inspect import Parameter, signature
 from typing import Any, Protocol, cast
 
 from drivers.protocols import CrossbarController, Prober, PulseIds, SourceMeter
-from drivers.smu.values import Settings
+from drivers.smu.values import Settings, SourceSettings
 from drivers.values import Identity
 from firmware_protocol.geometry import Geometry
 from hil.model.lab import LabConfig
@@ -26,6 +26,8 @@ _SMU_WIRING = ("dead_socket", "trigger_in", "trigger_out")
 """Keys of [smu] that a driver gets only when they were given: one that knows nothing of them works without."""
 _APERTURES = 3
 """Of a reading with autozero: signal, reference, zero."""
+_BOTH_QUANTITIES, _RANGES_TRIED = 2, 4
+"""The source is read too; and so many times where the range is searched for."""
 _SLOWEST_LINE_HERTZ = 50.0
 
 
@@ -55,8 +57,8 @@ class PulseWitness(Protocol):
 
 
 class SmuWitness:
-    """A SourceMeter with a memory of what its output is told. on_s: about what one reading takes, s, from the moment the output is
-    to be switched on until it is to be switched off; else None. Read by another thread."""
+    """A SourceMeter with a memory of what its output is told. on_s: the longest that one reading may take, s, from the moment the
+    output is to be switched on until it is to be switched off; else None. Read by another thread."""
 
     def __init__(self, smu: SourceMeter) -> None:
         self._smu = smu
@@ -70,7 +72,7 @@ class SmuWitness:
     def configure(self, settings: Settings) -> None:
         self.on_s = None
         self._smu.configure(settings)
-        self._reading_s = (settings.settle_s or 0.0) + settings.nplc * _APERTURES / _SLOWEST_LINE_HERTZ
+        self._reading_s = _longest_reading_s(settings)
 
     def output_on(self) -> None:
         self.on_s = self._reading_s
@@ -79,6 +81,12 @@ class SmuWitness:
     def output_off(self) -> None:
         self.on_s = None
         self._smu.output_off()
+
+
+def _longest_reading_s(settings: Settings) -> float:
+    fixed = settings.measure_range_amps if isinstance(settings, SourceSettings) else settings.measure_range_volts
+    readings = _BOTH_QUANTITIES * (1 if fixed is not None else _RANGES_TRIED)
+    return (settings.settle_s or 0.0) + readings * settings.nplc * _APERTURES / _SLOWEST_LINE_HERTZ
 
 
 @dataclass(frozen=True)

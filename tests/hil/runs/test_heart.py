@@ -113,16 +113,20 @@ def test_gone_is_said_before_the_record_that_may_wait_for_a_disk(store: Store, s
     assert store.station().heartbeat_at is None
 
 
-def test_while_the_output_is_on_the_main_loop_has_no_longer_than_one_answer_may_take(lab: SimulatedLab, store: Store) -> None:
+@pytest.mark.parametrize(("range_amps", "readings"), [(1e-3, 2), (None, 8)])
+def test_while_the_output_is_on_the_main_loop_has_no_longer_than_one_answer_may_take(
+    lab: SimulatedLab, store: Store, range_amps: float | None, readings: int
+) -> None:
+    """Both quantities are read, and four times where the range is searched for."""
     config = lab.config
     timeout_s = config.smu.timeout_s
     with opened(config, store) as station:
         smu = station._instruments.smu
-        smu.configure(SourceSettings(limit_amps=1e-3, range_volts=0.1, nplc=1.0, settle_s=0.5))
+        smu.configure(SourceSettings(limit_amps=1e-3, range_volts=0.1, nplc=1.0, settle_s=0.5, measure_range_amps=range_amps))
         assert station.output_on_s is None
         smu.output_on()
         on_s = station.output_on_s
-        assert on_s == pytest.approx(0.5 + 3 / 50)
+        assert on_s == pytest.approx(0.5 + readings * 3 / 50)
         assert on_s + timeout_s < patience_s(config, on_s) < on_s + timeout_s + STALE_S
         smu.output_off()
         assert station.output_on_s is None
