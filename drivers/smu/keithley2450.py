@@ -26,6 +26,8 @@ _LONGEST_CYCLE_HERTZ = 50.0
 """Where the line's frequency is not known yet: the longer apertures."""
 _RANGES_TRIED = 9
 """Readings that finding a range can take: once each."""
+_BOTH_QUANTITIES = 2
+"""The source is measured beside each reading."""
 _ANSWER_BYTES = 65_536
 _DIGITAL_LINES = 6
 
@@ -126,7 +128,7 @@ class Keithley2450:
         setup = self._session.configured("sweeping")
         setup.check_levels(levels)
         parts = trigger.sweep_parts(setup, levels, stop_when_limited=stop_when_limited)
-        point_s = setup.reading_s(_LONGEST_CYCLE_HERTZ) + _settles_s(setup)
+        point_s = _BOTH_QUANTITIES * setup.reading_s(_LONGEST_CYCLE_HERTZ) + _settles_s(setup)
         return self._swept(SweepJob(setup, parts, stop_when_limited, point_s, self._patience_s(setup), checkpoint))
 
     def pulsed_sweep(self, levels: Floats, pulse_s: float, period_s: float, *, checkpoint: Callable[[], None] = lambda: None) -> SmuTrace:
@@ -188,7 +190,7 @@ class Keithley2450:
 
     def _patience_s(self, setup: Setup) -> float:
         tries = _RANGES_TRIED if setup.measure_range is None else 1
-        return self._session.timeout_s + tries * (setup.reading_s(_LONGEST_CYCLE_HERTZ) + _settles_s(setup))
+        return self._session.timeout_s + tries * (_BOTH_QUANTITIES * setup.reading_s(_LONGEST_CYCLE_HERTZ) + _settles_s(setup))
 
 
 def _settles_s(setup: Setup) -> float:

@@ -20,6 +20,7 @@ from drivers.errors import (
     Refused,
     WrongInstrument,
 )
+from drivers.links.visa import VisaLink
 from drivers.protocols import SourceMeter
 from drivers.smu.capabilities import KEITHLEY_2450, KEITHLEY_2461
 from drivers.smu.energising import Energising
@@ -208,6 +209,26 @@ def test_trigger_lines_are_two_of_the_six(lines: tuple[int, int]):
 
 
 # --- measuring
+@pytest.mark.parametrize(("range_amps", "readings"), [(1e-3, 1), (None, 9)])
+def test_a_reading_has_the_time_that_both_quantities_take_at_fifty_hertz(
+    monkeypatch: pytest.MonkeyPatch, range_amps: float | None, readings: int
+):
+    granted: list[float | None] = []
+    query = VisaLink.query
+
+    def noted(link: VisaLink, line: str, timeout_s: float | None = None) -> str:
+        granted.append(timeout_s)
+        return query(link, line, timeout_s)
+
+    with ScriptedServer(Scripted2450()) as server, opened(server, 1.0) as smu:
+        smu.configure(SourceSettings(1e-3, range_volts=0.2, nplc=10.0, measure_range_amps=range_amps, settle_s=0.5))
+        smu.output_on()
+        monkeypatch.setattr(VisaLink, "query", noted)
+        smu.measure(0.1)
+    one_s = 2 * 3 * 10 / 50 + 0.5
+    assert 1.0 + readings * one_s <= max(each or 0.0 for each in granted) < 1.0 + readings * (one_s + 0.01)
+
+
 def test_a_point_is_one_message_and_one_answer():
     with smu_on(Scripted2450()) as (smu, _):
         before = smu.counts()
