@@ -51,11 +51,23 @@ class RunPage(BaseModel):
     next_cursor: str | None
 
 
+class TouchdownsLeft(BaseModel):
+    """Of the budgets in lab.toml. die: of the one on the route that has fewest. dies_spent: those that would not be touched any more."""
+
+    die: int = Field(examples=[17])
+    card: int
+    before_cleaning: int
+    dies_spent: list[DieIndex] = Field(examples=[[]])
+
+
 class DryRun(BaseModel):
-    """What a plan would do; nothing was queued. route: dies in the order they would be touched. duration_s: a rough estimate."""
+    """What a plan would do; nothing was queued. route: dies in the order they would be touched; path_um: along it, from the first one's
+    centre to the last one's. touchdowns: at the least, one a die. duration_s: a rough estimate."""
 
     route: list[DieIndex] = Field(examples=[[[0, 0], [1, 0]]])
+    path_um: float = Field(examples=[10000.0])
     touchdowns: int
+    touchdowns_left: TouchdownsLeft
     steps: int
     unit: str = Field(examples=["kernel"])
     duration_s: float

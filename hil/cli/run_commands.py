@@ -61,7 +61,7 @@ def measure(
     ] = None,
     plan: Annotated[
         str,
-        typer.Option(help="Kind of plan (characterise, read, contact_check, iv_sweep, switching, ...) or a .json file with its fields."),
+        typer.Option(help="Kind of plan (characterise, read, contact_check, rehearse, iv_sweep, ...) or a .json file with its fields."),
     ] = "characterise",
     fields: Annotated[
         list[str] | None,
@@ -81,7 +81,7 @@ def measure(
     with connect(url, token) as lab:
         if dry_run:
             would = lab.dry_run(body)
-            emit(as_json, would, f"{would['touchdowns']} touchdowns, {would['steps']} {would['unit']}s, about {would['duration_s']:g} s")
+            emit(as_json, would, _dry_run_text(would))
             return
         run = lab.start(body, key)
         if watch:
@@ -90,6 +90,16 @@ def measure(
         else:
             why = lab.why_waiting()
             emit(as_json, run.json, f"{run_text(run)}\n{f'it waits: {why}; then ' if why else ''}watch it with `hil watch {run.id}`")
+
+
+def _dry_run_text(would: dict[str, Any]) -> str:
+    left = would["touchdowns_left"]
+    spent = f"\nno touchdown left on {'; '.join(f'{x},{y}' for x, y in left['dies_spent'])}" if left["dies_spent"] else ""
+    steps = f"{would['steps']} {would['unit']}s, {would['path_um'] / 1000:g} mm, about {would['duration_s']:g} s"
+    return (
+        f"{would['touchdowns']} touchdowns, {steps}\n"
+        f"touchdowns left: {left['die']} a die, {left['card']} of the probe card, {left['before_cleaning']} before the next cleaning{spent}"
+    )
 
 
 def results(

@@ -59,7 +59,7 @@ class LabClient:
         return Run(self, self._service.json("POST", "/runs", json=dict(plan), headers=headers))
 
     def dry_run(self, plan: Mapping[str, Any]) -> dict[str, Any]:
-        """Route, touchdowns and duration of a plan; nothing is queued."""
+        """Route, path, touchdowns with those left of the budgets, and duration of a plan; nothing is queued."""
         return self._service.json("POST", "/runs", json=dict(plan), query={"dry_run": "true"})
 
     def run(self, run_id: str) -> Run:

@@ -89,7 +89,7 @@ class Limits(_Section):
     chuck_y_um: Range | None = None
     touchdowns_per_die: Annotated[int, Field(ge=1)] = 20
     touchdowns_per_card: Annotated[int, Field(ge=1)] = 100_000
-    touchdowns_per_cleaning: Annotated[int, Field(ge=1)] = 10_000
+    touchdowns_per_cleaning: Annotated[int, Field(ge=1)] = 1_000
     cleanings_per_wafer: Annotated[int, Field(ge=0)] = 0
     averages: Annotated[int, Field(ge=1, le=65_535)] = 1_000
     max_pulses: Annotated[int, Field(ge=1, le=255)] = 20

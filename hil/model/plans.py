@@ -1,6 +1,9 @@
 """Plans: what an operator may ask for, as values. Unknown fields, NaN and infinity are refused here; the station's
 limits are applied by `hil.model.refusals`, so that a refusal names the value, the limit and where the limit comes from."""
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -38,6 +41,12 @@ class ContactCheckPlan(_Plan):
     """Touch each die and measure the shorted pad pair."""
 
     kind: Literal["contact_check"]
+
+
+class RehearsePlan(_Plan):
+    """Walk the route at separation height, each die verified by reading back; nothing is touched."""
+
+    kind: Literal["rehearse"]
 
 
 class _Reading(_Plan):
@@ -164,10 +173,13 @@ class VmmPlan(_Plan):
     direction: Literal["rows", "columns"] = "rows"
 
 
+DiePlan = ContactCheckPlan | RehearsePlan
+"""Plans whose step is a whole die."""
 JunctionPlan = IvSweepPlan | SwitchingPlan
 """Plans about single junctions: a step is a kernel that holds some of them."""
 Plan = Annotated[
-    ContactCheckPlan | ReadPlan | CharacterisePlan | ProgramPlan | IvSweepPlan | SwitchingPlan | VmmPlan, Field(discriminator="kind")
+    ContactCheckPlan | RehearsePlan | ReadPlan | CharacterisePlan | ProgramPlan | IvSweepPlan | SwitchingPlan | VmmPlan,
+    Field(discriminator="kind"),
 ]
 PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 
@@ -185,9 +197,15 @@ def route(plan: BaseModel, lab: LabConfig) -> tuple[DieIndex, ...]:
     return tuple((x, y) for index, y in enumerate(rows) for x in sorted((x for x, row in dies if row == y), reverse=bool(index % 2)))
 
 
+def path_um(dies: Sequence[DieIndex], lab: LabConfig) -> float:
+    """From the first die's centre to the last one's, die by die, as the chuck goes."""
+    x_um, y_um = lab.wafer.pitch_um
+    return sum(math.hypot((to[0] - at[0]) * x_um, (to[1] - at[1]) * y_um) for at, to in pairwise(dies))
+
+
 def kernels_of(plan: BaseModel, lab: LabConfig) -> tuple[int, ...]:
     """Kernels a plan visits on each die; () for a plan whose step is a whole die."""
-    if isinstance(plan, ContactCheckPlan):
+    if isinstance(plan, DiePlan):
         return ()
     if isinstance(plan, JunctionPlan):
         return tuple(sorted({kernel for kernel, _, _ in plan.junctions}))

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_protocol.codes import Opcode
-from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, SwitchingPlan, VmmPlan
+from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, RehearsePlan, SwitchingPlan, VmmPlan
 from hil.runs.errors import CommandMissing
 from hil.runs.metadata import read_path
 
 
 def commands_of(plan: Plan) -> tuple[Opcode, ...]:
     """In the order of their use. WRITE_VERIFY and SCAN are none of them: without them the service pulses, and reads, one by one."""
-    # Contact is proven through the pad pair whatever the plan.
+    if isinstance(plan, RehearsePlan):
+        return ()
+    # Contact is proven through the pad pair whatever else the plan does.
     first = (Opcode.SELECT,)
     if isinstance(plan, ContactCheckPlan):
         return first

@@ -1,23 +1,25 @@
 """How a run ends that something went wrong with, in words an operator can act on.
 
-Rule 1: what a person can mend without harm to the run, a lost line or a disk that takes nothing, pauses it. Rule 2: only a person
-lets it go on: needles that move by themselves surprise whoever is mending."""
+Rule 1: what a person can mend without harm to the run, a lost line, a disk that takes nothing, an open door or a worn probe card, pauses
+it. Rule 2: only a person lets it go on: needles that move by themselves surprise whoever is mending."""
 
 import logging
 from dataclasses import dataclass
 
-from drivers.errors import DriverError, OutputMayBeOn
+from drivers.errors import DriverError, MotionRefused, OutputMayBeOn, ProberNeedsOperator, ProberRetryable
 from hil.model.refusals import PlanRefused
 from hil.model.runs import RunState
 from hil.runs.errors import CommandMissing, RunFailed
 from hil.station.describe import lost
-from hil.station.errors import NotMadeSafe, StationError
+from hil.station.errors import InterlockOpen, NeedlesSpent, NotMadeSafe, StationError
 from hil.store.protocol import StoreError, Unwritable
 
 _log = logging.getLogger(__name__)
 
 _NAMED = (DriverError, StationError, StoreError, RunFailed, PlanRefused, CommandMissing)
 """Errors whose text is written for the operator; any other one is a fault of ours and is told with its type."""
+_AT_THE_PROBER = (ProberNeedsOperator, ProberRetryable, MotionRefused, InterlockOpen, NeedlesSpent)
+"""What somebody puts right there."""
 _FOLLOWS = (NotMadeSafe, OutputMayBeOn, GeneratorExit)
 """What comes of something else that went wrong before it."""
 
@@ -45,6 +47,8 @@ def ending_of(run: str, error: Exception, disk: Unwritable | None) -> Ending:
         return _paused(run, told, "when it can be written again")
     if lost(first):
         return _paused(run, text, "when the instrument is back")
+    if isinstance(first, _AT_THE_PROBER):
+        return _paused(run, text, "when that has been put right")
     if not isinstance(error, _NAMED):
         _log.exception("run %s", run)
         text = f"a fault of the service, please report it: {type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ from hil.model.plans import (
     Plan,
     ProgramPlan,
     ReadPlan,
+    RehearsePlan,
     SwitchingPlan,
     VmmPlan,
     kernels_of,
@@ -21,8 +22,8 @@ from hil.model.plans import (
 )
 from hil.runs.biasing import smu_course
 
-_DIE_S = 3.0
-"""Separate, move, touch down, measure the pad pair."""
+_MOVE_S, _TOUCH_S = 1.0, 2.0
+"""Separate and move; touch down and measure the pad pair."""
 _COMMAND_S = 2e-3
 _SWITCH_ON_S = 0.1
 """Setting the SMU up, on, off, and isolated again."""
@@ -35,14 +36,15 @@ _RESETS = 1.0
 
 def duration_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
     """Seconds on the real clock. snapshot: of the station. Raises PlanRefused for what a junction may not be given."""
-    return len(route(plan, lab)) * (_DIE_S + _steps_s(plan, lab, snapshot))
+    touch_s = 0.0 if isinstance(plan, RehearsePlan) else _TOUCH_S
+    return len(route(plan, lab)) * (_MOVE_S + touch_s + _steps_s(plan, lab, snapshot))
 
 
 def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
     course = smu_course(plan, lab, snapshot)
     kernels = len(kernels_of(plan, lab))
     match plan:
-        case ContactCheckPlan():
+        case ContactCheckPlan() | RehearsePlan():
             return 0.0
         case IvSweepPlan():
             assert course is not None

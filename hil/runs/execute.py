@@ -75,6 +75,8 @@ def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iter
     begun = _begun(die.index, todo, context)
     began = context.monotonic()
     if todo:
+        station.go_to(die.index)
+    if todo and die.procedure.touches:
         yield _touch(station, die.index)
     provenance = station.provenance()
     kernels = {step.kernel: done[step.index] for step in die.steps if step.index in done and step.kernel is not None}
@@ -90,7 +92,6 @@ def _begun(die: DieIndex, todo: Sequence[Step], context: RunContext) -> int | No
 
 
 def _touch(station: Station, die: DieIndex) -> ContactMade:
-    station.go_to(die)
     contact = station.contact(die)
     return ContactMade(die, contact.ohms, contact.touchdowns, contact.overtravel_um)
 

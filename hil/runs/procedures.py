@@ -14,6 +14,7 @@ from hil.model.plans import (
     Plan,
     ProgramPlan,
     ReadPlan,
+    RehearsePlan,
     SwitchingPlan,
     VmmPlan,
     junctions_in,
@@ -33,18 +34,20 @@ from hil.station.sweeping import SweepHow
 
 @dataclass(frozen=True)
 class Procedure:
-    """measure: one kernel of the die in contact. conclude: the die's results from the arrays of its kernels."""
+    """measure: one kernel of the die in contact. conclude: the die's results from the arrays of its kernels. touches: whether the needles
+    come down at all."""
 
     measure: Callable[[Station, Spot], Measured]
     conclude: Callable[[DieResults, Mapping[int, Arrays]], Iterator[Event]]
+    touches: bool = True
 
 
 def procedure_of(plan: Plan, context: RunContext) -> Procedure:
     """Raises NotFound or Corrupt when an object the plan refers to has gone since it was submitted."""
     match plan:
-        case ContactCheckPlan():
-            # The touchdown, which every die begins with, is the whole measurement.
-            return Procedure(lambda _station, _spot: Measured({}), lambda _die, _kernels: iter(()))
+        case ContactCheckPlan() | RehearsePlan():
+            # Coming to a die, verified, and the touchdown that every other plan begins with are the whole of it.
+            return Procedure(lambda _station, _spot: Measured({}), lambda _die, _kernels: iter(()), not isinstance(plan, RehearsePlan))
         case ReadPlan():
             return Procedure(lambda station, spot: read(station, plan, spot.kernel), as_found)
         case CharacterisePlan():

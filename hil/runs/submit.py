@@ -2,20 +2,23 @@
 
 Rule: a plan becomes its steps once, at submission, in the order they will be measured; resuming cannot change them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from hil.model.lab import LabConfig
+from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import from_npy_bytes
 from hil.model.plans import (
     CharacterisePlan,
-    ContactCheckPlan,
+    DiePlan,
     Plan,
     ProgramPlan,
+    RehearsePlan,
     SwitchingPlan,
     VmmPlan,
     kernels_of,
+    path_um,
     plan_hash,
     route,
 )
@@ -37,7 +40,7 @@ def expand(plan: Plan, lab: LabConfig) -> tuple[Step, ...]:
 
 def unit_of(plan: Plan) -> str:
     """What one step is, for the progress of the run."""
-    return "die" if isinstance(plan, ContactCheckPlan) else "kernel"
+    return "die" if isinstance(plan, DiePlan) else "kernel"
 
 
 def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key: str | None = None) -> RunRecord:
@@ -58,7 +61,8 @@ def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key
 
 
 def dry_run(store: Store, lab: LabConfig, plan: Plan) -> dict[str, Any]:
-    """What a run would do, nothing queued: route [[x, y], ...], touchdowns, steps, unit, duration_s (rough), pulses (at most).
+    """What a run would do, nothing queued: route [[x, y], ...], path_um from the first die to the last, touchdowns (retries not counted)
+    and how many are left, steps, unit, duration_s (rough), pulses (at most).
 
     Raises PlanRefused, CommandMissing.
     """
@@ -68,11 +72,25 @@ def dry_run(store: Store, lab: LabConfig, plan: Plan) -> dict[str, Any]:
     dies, steps = route(plan, lab), expand(plan, lab)
     return {
         "route": [list(die) for die in dies],
-        "touchdowns": len(dies),
+        "path_um": round(path_um(dies, lab), 1),
+        "touchdowns": 0 if isinstance(plan, RehearsePlan) else len(dies),
+        "touchdowns_left": _touchdowns_left(plan.wafer, dies, store, lab),
         "steps": len(steps),
         "unit": unit_of(plan),
         "duration_s": round(duration_s(plan, lab, snapshot), 1),
         "pulses_per_junction_at_most": _most_pulses(plan),
+    }
+
+
+def _touchdowns_left(wafer: str, dies: Sequence[DieIndex], store: Store, lab: LabConfig) -> dict[str, Any]:
+    """Of the budgets: on the die of the route that has fewest, with the probe card, before its next cleaning; and the dies without any."""
+    made, card, limits = store.touchdowns(wafer), store.card(), lab.limits
+    left = {die: max(limits.touchdowns_per_die - made.get(die, 0), 0) for die in dies}
+    return {
+        "die": min(left.values()),
+        "card": max(limits.touchdowns_per_card - card.touchdowns, 0),
+        "before_cleaning": max(limits.touchdowns_per_cleaning - card.since_cleaning, 0),
+        "dies_spent": [list(die) for die in dies if not left[die]],
     }
 
 

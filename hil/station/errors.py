@@ -26,6 +26,10 @@ class WrongDie(StationError):
     """The prober reads back another die than the one it was sent to: nothing measured there would have the right name."""
 
 
+class InterlockOpen(StationError):
+    """While the needles were down, the vacuum was lost or a door opened: what was being measured is discarded."""
+
+
 class PathOpened(StationError):
     """The controller left the junction that the SMU was measuring: what was measured would read as an open circuit."""
 

@@ -4,6 +4,8 @@ back after it was taken: in a contact lost midway every junction reads open. Rul
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from firmware_protocol.codes import Capability, Opcode
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
-from hil.station.errors import NotInContact, NotMadeSafe, ScanRefused, WrongDie
+from hil.station.errors import InterlockOpen, NotInContact, NotMadeSafe, ScanRefused, WrongDie
 from hil.station.instruments import Instruments, PulseWitness, open_crossbar, open_prober, open_smu
 from hil.station.reading import BoardWriting, Conductance, KernelWritten
 from hil.station.smu_path import Junction, SmuRead
@@ -32,13 +34,21 @@ _log = logging.getLogger(__name__)
 
 ReadPath = Literal["board", "smu", "auto"]
 _Z_TOLERANCE_UM = 5.0
+_LOOK_S = 1.0
+"""How often vacuum and doors are looked at while the needles are down; before they come down the driver does."""
 
 
-def open_station(lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], None], needles: NeedleLog | None = None) -> "Station":
+def open_station(
+    lab: LabConfig,
+    pulse_ids: PulseIds,
+    checkpoint: Callable[[], None],
+    needles: NeedleLog | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> "Station":
     """Connect and identify all three and tighten the controller's limits to the lab's. Changes no output.
 
     checkpoint: called between small operations; it may raise to stop. needles: where touchdowns are booked; without it they are
-    counted as long as the station is open. Raises UnknownDriver, WrongChip, DriverError.
+    counted as long as the station is open. monotonic: seconds. Raises UnknownDriver, WrongChip, DriverError.
     """
     with ExitStack() as opened:
         smu = opened.enter_context(closing(open_smu(lab)))
@@ -48,7 +58,7 @@ def open_station(lab: LabConfig, pulse_ids: PulseIds, checkpoint: Callable[[], N
         identities = describe.identify_all(instruments)
         touchdowns = Touchdowns(lab.limits, needles or NeedleLogInMemory(), identities["prober"].serial)
         touchdowns.compare(prober.contact_count())
-        station = Station(lab, instruments, identities, touchdowns, checkpoint)
+        station = Station(lab, instruments, identities, touchdowns, checkpoint, monotonic)
         _tighten(instruments, lab)
         opened.pop_all()
     return station
@@ -76,6 +86,7 @@ class Station:
         identities: dict[str, Identity],
         touchdowns: Touchdowns,
         checkpoint: Callable[[], None],
+        monotonic: Callable[[], float],
     ) -> None:
         self.lab = lab
         self._instruments = instruments
@@ -85,6 +96,7 @@ class Station:
         self._contact_maker = ContactMaker(instruments, lab.limits, touchdowns, checkpoint)
         self._touched: _Touched | None = None
         self._proving = False
+        self._monotonic, self._looked_at = monotonic, -math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +153,8 @@ class Station:
         if found != die:
             raise NotInContact(f"contact on die {die} asked for, the prober stands on {found}; go to the die first")
         contact = self._contact_maker.make(die)
-        self._touched = _Touched(die, contact.placement)
+        # The driver has just seen to vacuum and doors.
+        self._touched, self._looked_at = _Touched(die, contact.placement), self._monotonic()
         return contact.result
 
     def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath, nplc: float = 0.1) -> Conductance:
@@ -267,6 +280,20 @@ class Station:
         if not self._instruments.prober.placement().unmoved_since(touched.placement, _Z_TOLERANCE_UM):
             self._touched = None
             raise self._moved(touched)
+        if self._monotonic() - self._looked_at >= _LOOK_S:
+            self._require_held(touched)
+
+    def _require_held(self, touched: _Touched) -> None:
+        """Raises InterlockOpen when nothing holds the wafer any more, or somebody may reach in."""
+        state = self._instruments.prober.state()
+        self._looked_at = self._monotonic()
+        wrong = [] if state.vacuum_on else ["the chuck vacuum is off: align the wafer again before going on"]
+        wrong += [] if state.doors_closed else ["a door is open: close it"]
+        if wrong:
+            self._touched = None
+            raise InterlockOpen(
+                f"while the needles were down on die {touched.die}, {'; '.join(wrong)}; what was just measured is discarded"
+            )
 
     def _moved(self, touched: _Touched) -> NotInContact:
         state = self._instruments.prober.state()

@@ -30,6 +30,7 @@ Key = Annotated[
 ]
 EXAMPLES: list[dict[str, Any]] = [
     {"kind": "characterise", "wafer": "W1", "dies": [[0, 0], [-3, 0]]},
+    {"kind": "rehearse", "wafer": "W1", "dies": "all"},
     {"kind": "iv_sweep", "wafer": "W1", "dies": [[0, 0]], "junctions": [[0, 3, 7]], "start": -0.5, "stop": 0.5, "points": 101},
     {"kind": "switching", "wafer": "W1", "dies": [[0, 0]], "junctions": [[0, 3, 7]], "pulse_volts": [0.4, 0.45], "pulse_s": [1e-7]},
 ]

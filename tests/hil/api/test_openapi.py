@@ -69,7 +69,8 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["ContactCheckPlan", "ReadPlan", "CharacterisePlan", "ProgramPlan", "IvSweepPlan", "SwitchingPlan", "VmmPlan"]
+    "kind",
+    ["ContactCheckPlan", "RehearsePlan", "ReadPlan", "CharacterisePlan", "ProgramPlan", "IvSweepPlan", "SwitchingPlan", "VmmPlan"],
 )
 def test_every_kind_of_plan_is_documented(document: dict[str, Any], kind: str) -> None:
     assert kind in document["components"]["schemas"]

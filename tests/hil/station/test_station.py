@@ -28,7 +28,7 @@ class Stop(Exception):
 
 
 def opened(sim: SimulatedLab, checkpoint=lambda: None, **limits: float) -> Station:
-    return open_station(sim.with_limits(**limits), CountedPulseIds(), checkpoint)
+    return open_station(sim.with_limits(**limits), CountedPulseIds(), checkpoint, monotonic=lambda: 0.0)
 
 
 def in_contact(sim: SimulatedLab, checkpoint=lambda: None, **limits: float) -> Station:
