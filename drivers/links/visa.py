@@ -95,6 +95,8 @@ class VisaLink:
         with self.lock:
             if self._fault is None and self._is_silent():
                 return
+            # Said first: whatever breaks this off leaves the link dirty.
+            self._note_fault("between two questions something came, or the instrument went")
             if not self._proves(probe, min(self._timeout_s, _PROVEN_WITHIN_S)):
                 self.resynchronise()
                 if not self._proves(probe, self._timeout_s):

@@ -416,6 +416,20 @@ def test_an_exchange_that_was_broken_off_leaves_the_link_dirty(monkeypatch: pyte
         link.close()
 
 
+def test_a_settling_that_was_broken_off_leaves_the_link_dirty(monkeypatch: pytest.MonkeyPatch):
+    with ScriptedServer(lambda line: b"answer\nand another\n" if line == "x" else answering_probes(line)) as server:
+        link = VisaLink(server.address, PATIENCE_S)
+        link.query("x")
+        with monkeypatch.context() as broken:
+            broken.setattr(link._wire, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                link.settle(PROBE)
+        assert not link.trusted
+        link.settle(PROBE)
+        assert link.query("y") == "answer to y"
+        link.close()
+
+
 def _until_it_raises(action) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
