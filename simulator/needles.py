@@ -82,6 +82,8 @@ class Needles:
         self._surface = Surface.of_seed(self.wafer.seed, self.wafer.pitch_um)
         self._off_um, self._off_z_um = (0.0, 0.0), 0.0
         self._touched_at_c = REFERENCE_C
+        self._worth_of: tuple[object, ...] = ()
+        self._worth_ohms = 0.0
 
     # --- where they are
     @property
@@ -131,7 +133,8 @@ class Needles:
 
     @property
     def die_in_contact(self) -> DieIndex | None:
-        return self.die_below if self.touching else None
+        below = self._below
+        return below.die if self.wafer_loaded and self.z_um + self._off_z_um >= below.first_touch_um else None
 
     @property
     def _below(self) -> "_Below":
@@ -230,7 +233,12 @@ class Needles:
 
     def contact_ohms(self) -> float:
         """Two needles in series while touching, Ohm: a few, falling with overtravel, growing with dirt and with worn pads."""
-        return contact_ohms(max(self.overtravel_um, 0.0), self.dirt_ohms, self.wear.worn_ohms(self.die_below))
+        below, wear = self._below, self.wear
+        of = (below, self.z_um, self._off_z_um, wear.since_cleaning, wear.film_ohms, wear.of_card)
+        if of != self._worth_of:
+            over_um = max(self.z_um + self._off_z_um - below.first_touch_um, 0.0)
+            self._worth_of, self._worth_ohms = of, contact_ohms(over_um, wear.dirt_ohms, wear.worn_ohms(below.die))
+        return self._worth_ohms
 
     @property
     def dirt_ohms(self) -> float:

@@ -258,6 +258,10 @@ def test_touchdowns_are_counted_and_cleaning_cleans() -> None:
     assert bench.message("map:die:get_current_index").endswith("0,0") and bench.message("get_chuck_z Z") == "15750.0"
     bench.message("setup:contact_counter:reset")
     assert bench.message("setup:contact_counter:get") == "0" and bench.kinds == []
+    bench.message("set_chuck_site_heights Wafer,15000,250,20,50")
+    bench.message("move_chuck_separation ")
+    bench.message("move_chuck_contact")
+    assert bench.message("setup:contact_counter:get") == "1" and bench.needles.touchdowns == 3, "it counts what the chuck did"
 
 
 def test_a_cleaning_pad_wears_until_there_is_a_new_one() -> None:

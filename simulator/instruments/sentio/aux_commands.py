@@ -107,12 +107,12 @@ def _pad_info(sentio: Sentio, _: Arguments) -> str:
 
 # --- counting contacts
 def _contact_count(sentio: Sentio, _: Arguments) -> str:
-    """Touches of the cleaning pad do not count."""
-    return str(sentio.world.needles.touchdowns - sentio.counted_from)
+    """Touchdowns, and moves of the wafer's site to contact height that met nothing; touches of the cleaning pad do not count."""
+    return str(sentio.world.needles.touchdowns + sentio.chuck.misses - sentio.counted_from)
 
 
 def _reset_contact_count(sentio: Sentio, _: Arguments) -> str:
-    sentio.counted_from = sentio.world.needles.touchdowns
+    sentio.counted_from = sentio.world.needles.touchdowns + sentio.chuck.misses
     return "OK"
 
 

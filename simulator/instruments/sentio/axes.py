@@ -50,6 +50,10 @@ class Machine(Protocol):
         """The chuck moved sideways or turned: what nothing holds does not come along."""
         ...
 
+    def lifted(self, from_um: float, to_um: float) -> None:
+        """The chuck moved up or down."""
+        ...
+
 
 class Move(Step):
     """One axis, or two together, on its way."""
@@ -133,12 +137,15 @@ class Lift(Move):
         self.machine.world.move_chuck_z(z_um)
 
     def end(self) -> None:
-        super().end()
-        self._pass(self.to_um)
+        self._arrived(self.to_um)
 
     def halt(self, seconds: float) -> None:
+        self._arrived(self.at(seconds))
+
+    def _arrived(self, z_um: float) -> None:
         super().end()
-        self._pass(self.at(seconds))
+        self._pass(z_um)
+        self.machine.lifted(self.from_um, z_um)
 
 
 class Turn(Move):

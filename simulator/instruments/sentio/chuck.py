@@ -53,6 +53,7 @@ class Chuck:
         self.fence = "SoftwareLimit"
         self.hint = "Probing"
         self.user_origin_um: Place = (0.0, 0.0)
+        self.misses = 0
         self.moving: Move | None = None
         self.lift_by_um: Callable[[], float] = lambda: 0.0
         self._now_ns, self._require_ready = now_ns, require_ready
@@ -73,6 +74,12 @@ class Chuck:
         """A wafer that nothing holds stays behind a little."""
         if self.needles.wafer_loaded and not self.wafer.vacuum_on:
             self.needles.slip()
+
+    def lifted(self, from_um: float, to_um: float) -> None:
+        """Counts how often the wafer's site came up to contact height and the needles met nothing there."""
+        came_up = self.wafer.at_contact(to_um) and not self.wafer.at_contact(from_um)
+        if self.active == "Wafer" and came_up and not self.needles.touching:
+            self.misses += 1
 
     # --- what others know it by: the wafer's site
     @property
