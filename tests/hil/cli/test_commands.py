@@ -107,3 +107,25 @@ def test_tokens_are_made_listed_and_revoked_on_the_store_itself(hil: Command, se
     refused = hil("runs", *access)
     assert refused.code == 1 and "token" in refused.err
     assert json.loads(hil("token", "create", "--scope", "read", "--json", "--data", tmp_path / "new").out)["scope"] == "read"
+
+
+def test_a_dry_run_says_in_words_what_it_would_cost(hil: Command, served: Served) -> None:
+    result = hil("measure", "W9", "--plan", "contact_check", "--dry-run", *served.access)
+    assert result.out.startswith("36 touchdowns, 36 dies, ")
+    assert "touchdowns left: 20 a die, " in result.out and "of the probe card" in result.out
+
+
+def test_a_route_is_rehearsed_without_a_touchdown(hil: Command, served: Served) -> None:
+    before = json.loads(hil("card", "show", "--json", *served.access).out)["touchdowns"]
+    result = hil("measure", "W9", "--dies", "0,0;-1,0", "--plan", "rehearse", "--watch", "--json", *served.access)
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["progress"] == {"done": 2, "total": 2, "unit": "die", "eta_s": None}
+    assert json.loads(hil("card", "show", "--json", *served.access).out)["touchdowns"] == before
+
+
+def test_a_card_is_put_in_and_cleaned_by_an_operators_word(hil: Command, measured: Served) -> None:
+    assert hil("card", "show", *measured.access).out.startswith("probe card ")
+    told = hil("card", "new", "Q-114", *measured.access)
+    assert told.code == 0, told.err
+    assert told.out.startswith("probe card Q-114, in since ") and "0 touchdowns, 100000 left" in told.out
+    assert json.loads(hil("card", "cleaned", "--json", *measured.access).out)["since_cleaning"] == 0

@@ -12,12 +12,15 @@ from firmware_protocol.codes import Route
 from firmware_protocol.geometry import Geometry
 from hil.model.lab import LabConfig
 from simulator.clock import Clock
+from simulator.fault_plan import parse_faults
 from simulator.instruments.controller import Controller
 from simulator.instruments.keithley2450 import Keithley2450
 from simulator.instruments.sentio import Sentio
 from simulator.lab_file import Addresses, lab_toml
+from simulator.line import LineSettings
 from simulator.physics.fab import PRESETS
 from simulator.physics.wafer import Wafer, nearest_dies
+from simulator.prober_faults import ProberFaults
 from simulator.server import Host
 from simulator.world import World
 
@@ -26,14 +29,17 @@ GEOMETRY = Geometry(4, 25, 25)
 
 
 class SimulatedLab:
-    """Up from `with` to its end. world: what really is. config, toml: what the service is told."""
+    """Up from `with` to its end. world: what really is. config, toml: what the service is told. prober_faults: as in a faults file."""
 
-    def __init__(self, folder: Path, dies: int = 2, ports: Sequence[int] = (0, 0, 0), seed: int = 5) -> None:
+    def __init__(self, folder: Path, dies: int = 2, ports: Sequence[int] = (0, 0, 0), seed: int = 5, prober_faults: str = "") -> None:
         self.world = World(Wafer(seed, PRESETS["harsh"], nearest_dies(dies), GEOMETRY))
         self._ports = ports
         self.toml = folder / "lab.toml"
         self._clock = Clock("fast")
         self.controller = Controller(self.world, boot_id=7, serial=f"SIM{seed}", now_ns=self._clock.now_ns(), wall_ns=self._clock.wall_ns)
+        plan = parse_faults(prober_faults)
+        self.prober = Sentio(self.world, faults=ProberFaults(plan.prober, seed, self._clock.now_ns()))
+        self._prober_line = LineSettings(plan=plan.lines.get("prober"), seed=seed, delimiter=b"\n")
         self._up, self._stop = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve()])
@@ -78,7 +84,7 @@ class SimulatedLab:
     async def _serve(self) -> None:
         async with Host(self._clock) as host:
             addresses = Addresses(
-                prober=await host.serve(Sentio(self.world, cold=False, kelvin_per_s=None), self._ports[0]),
+                prober=await host.serve(self.prober, self._ports[0], self._prober_line),
                 smu=await host.serve(Keithley2450(self.world, self._clock.wall_ns), self._ports[1]),
                 crossbar=await host.serve(self.controller, self._ports[2]),
             )

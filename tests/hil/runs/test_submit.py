@@ -1,5 +1,6 @@
 """From a plan to steps, and what is refused before anything moves."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,29 @@ def test_a_dry_run_tells_and_queues_nothing(store: Store) -> None:
     assert told["duration_s"] > dry_run(store, LAB, plan_of(kind="read", dies=[[0, 0], [1, 1]]))["duration_s"] > 0
     with pytest.raises(PlanRefused, match=r"die \(9, 9\)"):
         dry_run(store, LAB, plan_of(kind="read", dies=[[9, 9]]))
+
+
+def test_a_dry_run_tells_the_way_and_the_touchdowns_that_are_left(store: Store) -> None:
+    dies = [list(die) for die in LAB.wafer.dies]
+    log = store.needle_log()
+    log.at("W1", None)
+    for _ in range(LAB.limits.touchdowns_per_die):
+        log.book((0, 0), 1)
+    log.book((1, 1), 1)
+    plan = plan_of(kind="contact_check", dies=[[0, 0], [1, 1]])
+    told = dry_run(store, LAB, plan)
+    x_um, y_um = LAB.wafer.pitch_um
+    assert told["path_um"] == pytest.approx(math.hypot(x_um, y_um), abs=0.1)
+    assert told["touchdowns_left"] == {"die": 0, "card": 100_000 - 21, "before_cleaning": 1_000 - 21, "dies_spent": [[0, 0]]}
+    elsewhere = dry_run(store, LAB, plan_of(kind="contact_check", dies=dies, wafer="W2"))
+    assert (elsewhere["touchdowns_left"]["die"], elsewhere["touchdowns_left"]["dies_spent"]) == (20, [])
+
+
+def test_a_rehearsal_would_touch_nothing_and_takes_less_time(store: Store) -> None:
+    rehearsal, check = (dry_run(store, LAB, plan_of(kind=kind)) for kind in ("rehearse", "contact_check"))
+    assert (rehearsal["touchdowns"], rehearsal["unit"]) == (0, "die")
+    assert (rehearsal["route"], rehearsal["path_um"], rehearsal["steps"]) == (check["route"], check["path_um"], check["steps"])
+    assert rehearsal["duration_s"] < check["duration_s"]
 
 
 @pytest.mark.parametrize(
