@@ -137,6 +137,16 @@ def test_aligning_with_the_die_size_may_change_the_home_die_and_the_home_positio
     assert bench.world.die_in_contact == (2, 1), "and dies keep their names"
 
 
+def test_the_next_wafers_home_is_looked_for_where_the_last_ones_was() -> None:
+    bench = Bench()
+    bench.message("vis:align_wafer auto")
+    bench.message("loader:unload_wafer")
+    bench.message("loader:load_wafer cas1, 1")
+    bench.message("vis:align_wafer")
+    assert bench.message("vis:find_home") == "OK" and bench.message("map:die:get_current_index").endswith("-1,-1")
+    assert touches(bench, (1, 2)) == (1, 2)
+
+
 def test_aligning_without_vacuum_is_not_accurate() -> None:
     bench = Bench()
     bench.message("set_vacuum 0")

@@ -262,3 +262,33 @@ def test_homes_can_be_read_and_set() -> None:
     assert bench.message("get_chuck_xy Wafer, H") == "10000.0,0.0"
     bench.message("set_chuck_site_pos Wafer,100000,110000,0.5")
     assert bench.message("get_chuck_site_pos Wafer") == "100000.0,110000.0,0.5"
+
+
+def test_stepping_comes_back_to_the_wafer_from_wherever_the_chuck_is() -> None:
+    bench = Bench()
+    for away in ("move_chuck_site AuxLeft", "move_chuck_load front", "move_chuck_load side"):
+        bench.message(away)
+        assert bench.message("map:step_die 1, 1") == "1,1,0"
+        assert bench.message("get_chuck_position_hint") == "Probing,Wafer"
+        assert bench.message("move_chuck_contact") == "16000.0" and bench.world.die_in_contact == (1, 1)
+        bench.message("move_chuck_separation ")
+    assert bench.kinds == []
+
+
+def test_there_is_no_contact_at_a_load_position() -> None:
+    bench = Bench()
+    bench.message("move_chuck_load front")
+    assert bench.message("get_chuck_position_hint") == "FrontLoad,Wafer"
+    assert bench.code("move_chuck_contact") == 12
+    bench.message("move_chuck_work_area Probing")
+    assert bench.code("move_chuck_contact") == 0
+
+
+def test_a_chuck_knows_its_sites_as_a_stage_does() -> None:
+    bench = Bench()
+    assert bench.message("chuck:get_site_num") == "6" == bench.message("get_chuck_site_count")
+    assert bench.message("chuck:get_site 2") == "AuxLeft,40000.0,150000.0,Zero,True"
+    assert bench.message("chuck:step_site_first").startswith("Wafer,") and bench.message("chuck:step_site 1").startswith("AuxRight,")
+    for _ in range(4):
+        bench.message("chuck:step_site_next")
+    assert bench.code("chuck:step_site_next") == 11

@@ -208,6 +208,8 @@ class Chuck:
         """Contact height, and overtravel beyond it where enabled. Raises SentioError for what is missing."""
         site = self.site
         contact_um = site.heights.contact() + self.lift_by_um()
+        if self.hint != "Probing":
+            raise SentioError(Code.INVALID_OPERATION, "Chuck is not at the probing area")
         self.require_vacuum()
         yield Lift(self, contact_um + (site.heights.overtravel_gap_um if site.overtravel_on else 0.0), self.soft_contact)
 
@@ -258,7 +260,7 @@ class Chuck:
         hint, place = LOAD_PLACES[where]
         yield from self.down_to(LOAD_Z_UM)
         yield StageMove(self, place)
-        self.hint = hint
+        self.hint, self.active = hint, "Wafer"
 
     def to_site(self, name: str) -> Way:
         """Where the chuck last stood on a site, low on the way; at separation there, if that is known."""

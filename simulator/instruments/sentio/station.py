@@ -167,8 +167,9 @@ class Station:
         self.chuck.wafer.heights.contact_um = self.world.needles.contact_z_um
 
     def commissioned_home_um(self) -> tuple[float, float]:
-        """Where the home die of a wafer lies, as far as the loader lays one down."""
-        return CENTRE_UM
+        """Where the home die of a wafer lies, as well as the loader lays one down."""
+        away_um = self.map.from_home_um((0, 0))
+        return (CENTRE_UM[0] + away_um[0], CENTRE_UM[1] + away_um[1])
 
     def _lift_by_um(self) -> float:
         return self.topography.above_home_um()

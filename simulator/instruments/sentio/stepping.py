@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def step(sentio: Sentio, die: Index, site: int, says_last_site: bool = False) -> Script:
     """To a subsite of a die. Raises SentioError SUBSITE_NOT_ROUTABLE, and what the chuck refuses."""
     sentio.route.require_routable(die, site)
+    yield from sentio.chuck.to_site("Wafer")
     x_um, y_um = sentio.route.place_um(die, site)
     target_um = sentio.chuck.stage_for("h", x_um, y_um)
     sentio.chuck.refuse_in_locked_contact()

@@ -55,6 +55,7 @@ def _align(sentio: Sentio, arguments: Arguments) -> Script:
     _require_wafer(sentio)
     mode = arguments.one_of(0, MODES) if len(arguments) else "alignonly"
     sentio.active = None
+    yield from sentio.chuck.to_site("Wafer")
     yield from sentio.chuck.leave_contact()
     yield Busy(AUTO_S if mode == "auto" else ALIGN_S)
     needles = sentio.world.needles
@@ -78,6 +79,7 @@ def _find_home(sentio: Sentio, _: Arguments) -> Script:
     _require_wafer(sentio)
     sentio.require_pattern("home")
     sentio.active = None
+    yield from sentio.chuck.to_site("Wafer")
     yield from sentio.chuck.leave_contact()
     home_um = sentio.chuck.wafer.home_um or sentio.commissioned_home_um()
     yield StageMove(sentio.chuck, home_um)

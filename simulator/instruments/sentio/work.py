@@ -81,11 +81,12 @@ class Work:
         if stopped in self._queue:
             self._queue.remove(stopped)
             self._over(stopped, Answer.of(error), now_ns)
-            return
-        self._clear(stopped)
-        if stopped.step is not None:
-            stopped.step.halt((now_ns - stopped.begun_ns) / _NS_PER_S)
-        self._go_on(stopped, now_ns, error)
+        else:
+            self._clear(stopped)
+            if stopped.step is not None:
+                stopped.step.halt((now_ns - stopped.begun_ns) / _NS_PER_S)
+            self._go_on(stopped, now_ns, error)
+        self._changed()
 
     # --- one job
     def _go_on(self, job: Job, now_ns: int, error: SentioError | None = None, came: bool = True) -> None:
