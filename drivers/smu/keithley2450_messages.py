@@ -1,7 +1,7 @@
 """What is said to a Keithley 2450 in SCPI mode, apart from saying it: values in, lines out, and answers back into values.
 
 The 2460, 2461 and 2470 speak the same language. Source: 2450 reference manual 2450-901-01, section 6 (SCPI command reference);
-bits of the source status: 8-29 (bufferVar.sourcestatuses); calibration date: calibration manual 2461-905-01, 5-12.
+bits of the source status: 8-29, and 2461-901-01, 8-31 (bufferVar.sourcestatuses); calibration date: calibration manual 2461-905-01, 5-12.
 """
 
 import math
@@ -38,8 +38,9 @@ MODELS = {each.model: each for each in (KEITHLEY_2450, KEITHLEY_2460, KEITHLEY_2
 
 OVERFLOW = 9e36
 """A reading beyond its range is +9.9E37."""
-_OVER_TEMPERATURE, _LIMITED, _OUTPUT_ON = 16, 32, 128
-"""Bits of the source status. Too hot, the source is off: nothing measured then is the device either."""
+_PROTECTED, _OVER_TEMPERATURE, _LIMITED, _OUTPUT_ON = 4, 16, 32, 128
+"""Bits of the source status. The overvoltage protection limits too; too hot, the source is off: nothing measured then is the device
+either."""
 _DIGITS = 10
 """Of a number as text, more than it measures."""
 _READS_BACK = 1e-6
@@ -64,6 +65,7 @@ class Words:
         return Question(f"{self.level}?")
 
 
+_UNITS = {"VOLT": "VOLT", "CURR": "AMP"}
 _WORDS: dict[Source, Words] = {"volts": Words("VOLT", "CURR", "ILIM"), "amps": Words("CURR", "VOLT", "VLIM")}
 
 
@@ -96,8 +98,22 @@ def configuration(setup: Setup) -> list[str]:
         f"{sense}:NPLC {number(settings.nplc)}",
         *([f"{sense}:AZER ON"] if settings.autozero else [f"{sense}:AZER OFF", ":SENS:AZER:ONCE"]),
         ":SENS:COUN 1",
+        *_as_measured(said.measure),
         f":FORM:ASC:PREC {_DIGITS}",
         TEXT_FORM,
+    ]
+
+
+def _as_measured(measure: str) -> list[str]:
+    """Nothing that the front panel or another client left stands between what is measured and what is read: no other unit, offset,
+    filter or calculation, and no full buffer that would answer with its last reading."""
+    sense, unit = f":SENS:{measure}", _UNITS[measure]
+    return [
+        f"{sense}:UNIT {unit}",
+        f"{sense}:REL:STAT OFF",
+        f"{sense}:AVER OFF",
+        f":CALC:{measure}:MATH:STAT OFF",
+        ':TRAC:FILL:MODE CONT,"defbuffer1"',
     ]
 
 
@@ -170,7 +186,7 @@ def parse_measurement(answers: Sequence[str], source: Source, level: float, name
 
 def are_limited(status: NDArray[np.int64]) -> Flags:
     """By the source status of each reading: what was measured is the limit, and not the device."""
-    return (status & (_LIMITED | _OVER_TEMPERATURE)) != 0
+    return (status & (_LIMITED | _OVER_TEMPERATURE | _PROTECTED)) != 0
 
 
 def are_on(status: NDArray[np.int64]) -> Flags:

@@ -7,6 +7,7 @@ Rule 3: no answer is believed that does not name its question and say everything
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Generator, Sequence
 
 from drivers.errors import LinkTimeout, OutputMayBeOn, ProtocolError, Refused, WrongInstrument
@@ -201,17 +202,23 @@ class Keithley2600:
             self._group("going back to zero", trigger.ended(self._setup, line_out), [], self._setup)
 
     def _ask_identity(self) -> str:
-        """It carries no tag, and a garbled serial number is one too: hence twice."""
         with self._link.lock:
             try:
-                self._link.settle(PROBE)
-                answer, again = self._link.query(say.IDENTITY), self._link.query(say.IDENTITY)
+                return self._identity_twice()
+            except ProtocolError:
+                # Prompts that another client left switched on answer too. The link is in doubt now, and settling it ends them.
+                return self._identity_twice()
             except LinkTimeout as error:
                 raise LinkTimeout(f"{error}; is this the 2600B of [smu] in lab.toml, and is it idle?") from error
-            if answer != again:
-                self._link.distrust(f"{say.IDENTITY} was answered {answer!r} and then {again!r}")
-                raise ProtocolError(f"{self._name}: {say.IDENTITY} was answered {answer!r} and then {again!r}; ask again")
-            return answer
+
+    def _identity_twice(self) -> str:
+        """It carries no tag, and a garbled serial number is one too: hence twice."""
+        self._link.settle(PROBE)
+        answer, again = self._link.query(say.IDENTITY), self._link.query(say.IDENTITY)
+        if answer != again:
+            self._link.distrust(f"{say.IDENTITY} was answered {answer!r} and then {again!r}")
+            raise ProtocolError(f"{self._name}: {say.IDENTITY} was answered {answer!r} and then {again!r}; ask again")
+        return answer
 
     def _configured(self, purpose: str) -> Setup:
         if self._setup is None:
@@ -240,4 +247,10 @@ class Keithley2600:
             raise
 
     def _is_on(self, link: TextLink, timeout_s: float) -> bool:
-        return parse_flag(Tsp(link, self._name).ask([say.OUTPUT], timeout_s=timeout_s)[0], self._name)
+        tsp, until = Tsp(link, self._name), time.monotonic() + timeout_s
+        try:
+            (state,) = tsp.ask([say.OUTPUT], timeout_s=timeout_s)
+        except ProtocolError:
+            # As for the identity: prompts must not keep it from being verified.
+            (state,) = tsp.ask([say.OUTPUT], timeout_s=max(1e-3, until - time.monotonic()))
+        return parse_flag(state, self._name)

@@ -1,5 +1,6 @@
 """What every source meter does for the lab, whatever its language: one body on both simulated instruments, over real sockets."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,14 +24,18 @@ from tests.simulator.worlds import touching
 from tests.support.scripted_server import visa_address
 from tests.support.simulated_lab import running_loop
 
+OPENERS = {"2450": open_keithley2450, "2636B": open_keithley2600}
 DEVICE = 7
 ACROSS_VOLTS = 0.1
 
 
 @dataclass(frozen=True)
 class Bench:
-    """smu: the driver. world: the truth. drive: what the simulated channel sources now."""
+    """smu: the driver. world: the truth. drive: what the simulated channel sources now. model: as it is called here. port: where it
+    listens."""
 
+    model: str
+    port: int
     smu: SourceMeter
     world: World
     channel: Channel
@@ -48,18 +53,18 @@ def _bench(model: str) -> Iterator[Bench]:
     world, clock = touching("clean"), Clock("fast")
     world.select(Route.JUNCTION, DEVICE)
     if model == "2450":
-        meter, opener = Keithley2450(world, clock.wall_ns), open_keithley2450
+        meter = Keithley2450(world, clock.wall_ns)
         channel = meter.instrument.channel
     else:
-        meter, opener = Keithley2600(world, clock.wall_ns), open_keithley2600
+        meter = Keithley2600(world, clock.wall_ns)
         channel = meter.tsp.instrument.smus[0].source.channel
     with running_loop() as run:
         host = Host(clock)
         port = run(host.serve(meter))
         try:
-            with closing(opener(visa_address(port), 2.0)) as smu:
+            with closing(OPENERS[model](visa_address(port), 2.0)) as smu:
                 smu.identify()
-                yield Bench(smu, world, channel)
+                yield Bench(model, port, smu, world, channel)
         finally:
             run(host.__aexit__(None, None, None))
 
@@ -100,6 +105,58 @@ def test_configuring_switches_off_first_and_leaves_the_level_at_zero(bench: Benc
     assert bench.world.output_on
     bench.smu.configure(SourceSettings(1e-3, range_volts=1.0))
     assert not bench.world.output_on and bench.drive.level == 0.0
+
+
+LEFT = {
+    "2450": (
+        ":SENS:CURR:UNIT OHM",
+        ":SENS:CURR:UNIT WATT",
+        ":SENS:CURR:REL 1e-3;REL:STAT ON",
+        ":CALC:CURR:MATH:FORM MXB;:CALC:CURR:MATH:MMF 5;:CALC:CURR:MATH:STAT ON",
+        ":SENS:CURR:AVER:TCON MOV;COUN 50;STAT ON",
+        ":SENS:COUN 7",
+        ":FORM REAL;BORD NORM;ASC:PREC 3",
+        ':TRAC:POIN 10,"defbuffer1";:TRAC:FILL:MODE ONCE,"defbuffer1";:SENS:COUN 10;:OUTP ON;:READ?',
+        "*ESE 255;*SRE 255;:NONSENSE",
+    ),
+    "2636B": (
+        "localnode.prompts = 1",
+        "localnode.prompts = 1 localnode.showerrors = 1 nonsense()",
+        "format.data = format.REAL32 format.asciiprecision = 3",
+        "smua.measure.filter.type = 0 smua.measure.filter.count = 50 smua.measure.filter.enable = 1",
+        "smua.measure.rel.leveli = 1e-3 smua.measure.rel.enablei = 1",
+        "smua.measure.count = 7 smua.nvbuffer1.collectsourcevalues = 0 smua.nvbuffer1.fillmode = 1",
+        "smua.source.output = 1 smua.measure.i(smua.nvbuffer1)",
+    ),
+}
+"""What somebody else's session may have ended with."""
+
+
+@pytest.mark.parametrize(("model", "left"), [(model, left) for model, lefts in LEFT.items() for left in lefts])
+def test_whatever_another_client_left_a_reading_is_the_junctions(model: str, left: str) -> None:
+    with _bench(model) as bench:
+        with socket.create_connection(("127.0.0.1", bench.port), 2.0) as other:
+            other.sendall(f"{left}\n*IDN?\n".encode())
+            assert other.recv(64)
+        with closing(OPENERS[model](visa_address(bench.port), 2.0)) as smu:
+            smu.identify()
+            smu.configure(SourceSettings(1e-3, range_volts=1.0, nplc=0.01, measure_range_amps=1e-3))
+            smu.output_on()
+            reading, trace = smu.measure(ACROSS_VOLTS), smu.sweep(np.array([ACROSS_VOLTS, 0.0, ACROSS_VOLTS]))
+        for volts, amps in ((reading.volts, reading.amps), (trace.volts[0], trace.amps[0]), (trace.volts[2], trace.amps[2])):
+            assert (volts, amps) == (pytest.approx(ACROSS_VOLTS, rel=0.01), pytest.approx(bench.amps_at(ACROSS_VOLTS), rel=0.02))
+
+
+@pytest.mark.parametrize("left", ["localnode.prompts = 1", "localnode.prompts = 1 localnode.showerrors = 1 nonsense()"])
+def test_prompts_that_another_client_left_do_not_keep_off_from_being_verified(left: str) -> None:
+    with _bench("2636B") as bench:
+        on(bench)
+        with socket.create_connection(("127.0.0.1", bench.port), 2.0) as other:
+            other.sendall(f"{left}\n*IDN?\n".encode())
+            assert other.recv(64)
+        with closing(open_keithley2600(visa_address(bench.port), 2.0)) as hurried:
+            hurried.output_off()
+        assert not bench.world.output_on
 
 
 def test_a_reading_is_the_junctions_and_leaves_zero_behind(bench: Bench) -> None:

@@ -41,6 +41,11 @@ def test_a_voltage_source_is_configured_exactly_so_with_the_output_off_first_and
         ":SENS:CURR:NPLC 0.01",
         ":SENS:CURR:AZER ON",
         ":SENS:COUN 1",
+        ":SENS:CURR:UNIT AMP",
+        ":SENS:CURR:REL:STAT OFF",
+        ":SENS:CURR:AVER OFF",
+        ":CALC:CURR:MATH:STAT OFF",
+        ':TRAC:FILL:MODE CONT,"defbuffer1"',
         ":FORM:ASC:PREC 10",
         ":FORM ASC",
     ]
@@ -68,6 +73,11 @@ def test_a_current_source_is_configured_exactly_so():
         ":SENS:VOLT:AZER OFF",
         ":SENS:AZER:ONCE",
         ":SENS:COUN 1",
+        ":SENS:VOLT:UNIT VOLT",
+        ":SENS:VOLT:REL:STAT OFF",
+        ":SENS:VOLT:AVER OFF",
+        ":CALC:VOLT:MATH:STAT OFF",
+        ':TRAC:FILL:MODE CONT,"defbuffer1"',
         ":FORM:ASC:PREC 10",
         ":FORM ASC",
     ]

@@ -1,6 +1,7 @@
 """Keithley 2600B: what is refused before it is said, answers that are not believed, and off, whatever happens."""
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 
@@ -82,11 +83,11 @@ def test_an_instrument_that_says_nothing_is_named_and_not_waited_for():
 
 
 def test_two_different_identities_are_none():
-    answers = iter(
+    answers = itertools.cycle(
         [b"Keithley Instruments Inc., Model 2636B, 4098633, 3.4.0\n", b"Keithley Instruments Inc., Model 2636B, 4098533, 3.4.0\n"]
     )
     device = Scripted2600()
-    with ScriptedServer(lambda line: next(answers, None) if line == "*IDN?" else device(line)) as server, opened(server) as smu:
+    with ScriptedServer(lambda line: next(answers) if line == "*IDN?" else device(line)) as server, opened(server) as smu:
         with pytest.raises(ProtocolError, match="4098533"):
             smu.identify()
         assert not smu.output_is_on(), "what it is asked next is answered"
