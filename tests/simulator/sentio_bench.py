@@ -74,7 +74,14 @@ class Bench:
         return (self.now_ns - begun_ns) / SECOND
 
     def wait(self, seconds: float) -> None:
-        self.now_ns += round(seconds * SECOND)
-        while not self.world.agenda.run(self.now_ns):
-            pass  # it takes breaks, so that others are heard
-        self.prober.tick(self.now_ns)
+        """Time passes; a host would look in whenever something is due."""
+        until_ns = self.now_ns + round(seconds * SECOND)
+        while (due_ns := self._due_ns()) is not None and due_ns <= until_ns:
+            self.now_ns = max(self.now_ns, due_ns)
+            self.prober.tick(self.now_ns)
+        self.now_ns = until_ns
+        self.prober.tick(until_ns)
+
+    def _due_ns(self) -> int | None:
+        times = [self.world.agenda.due_ns(), *(port.next_line_ns for port in self.prober.ports)]
+        return min((each for each in times if each is not None), default=None)

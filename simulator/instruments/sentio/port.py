@@ -77,10 +77,13 @@ class SentioPort:
         return self._answers.popleft()[1] if self._answers and self._answers[0][0] <= now_ns else b""
 
     def due_ns(self, now_ns: int) -> int | None:  # noqa: ARG002  (a StreamPort's signature)
-        times = [self._sentio.due_ns(), self._answers[0][0] if self._answers else None]
-        if self._lines and not self._waiting:
-            times.append(self._free_ns)
+        times = (self._sentio.due_ns(), self._answers[0][0] if self._answers else None, self.next_line_ns)
         return min((each for each in times if each is not None), default=None)
+
+    @property
+    def next_line_ns(self) -> int | None:
+        """When the next line can be carried out; None: none waits, or not before the last one is answered."""
+        return self._free_ns if self._lines and not self._waiting else None
 
     def close(self) -> None:
         self.closed = True

@@ -53,15 +53,15 @@ class Sentio(Station):
         self.faults = faults or ProberFaults()
         self._wall_ns = wall_ns
         self._release = parse_version(version)
-        self._ports: list[SentioPort] = []
+        self.ports: list[SentioPort] = []
         self._owner: SentioPort | None = None
         for when_ns, fault in self.faults.happening():
             world.agenda.at(when_ns, lambda now_ns, fault=fault: self._befall(fault, now_ns))
 
     # --- hosting
     def connect(self) -> SentioPort:
-        self._ports.append(SentioPort(self))
-        return self._ports[-1]
+        self.ports.append(SentioPort(self))
+        return self.ports[-1]
 
     def tick(self, now_ns: int) -> None:
         self.advance(now_ns)
@@ -70,7 +70,7 @@ class Sentio(Station):
         """Bring everything up to now."""
         self.world.agenda.run(now_ns)
         self.work.now_ns = max(self.work.now_ns, now_ns)
-        for port in tuple(self._ports):
+        for port in tuple(self.ports):
             port.go_on(now_ns)
 
     def due_ns(self) -> int | None:
@@ -82,8 +82,8 @@ class Sentio(Station):
 
     def forget(self, port: SentioPort) -> None:
         """It has left, and all it asked for is done. The next client may take control."""
-        if port in self._ports:
-            self._ports.remove(port)
+        if port in self.ports:
+            self.ports.remove(port)
         if self._owner is port:
             self._owner = None
 
