@@ -163,13 +163,12 @@ class Keithley2600:
         """Whatever ends it otherwise than well switches the output off."""
         setup = self._configured("scanning")
         trigger.check_scan(settings, setup)
-        with self._operations.one():
-            self._require_on("scanning")
-            with self._off_unless_well():
-                statements = trigger.scan(settings.volts, settings.readings, *self._lines)
-                (volts,) = self._group("scan", statements, ["smua.source.levelv"], setup)
-                yield Keithley2600Scan(self._tsp, self._name, settings.volts, parse_number(volts, self._name))
-                self._group("end of a scan", trigger.ended(setup, self._lines[1]), [], setup)
+        with self._operations.one(), self._off_unless_well():
+            self._require_on("scanning", setup)
+            statements = trigger.scan(settings.volts, settings.readings, *self._lines)
+            (volts,) = self._group("scan", statements, ["smua.source.levelv"], setup)
+            yield Keithley2600Scan(self._tsp, self._name, settings.volts, parse_number(volts, self._name))
+            self._group("end of a scan", trigger.ended(setup, self._lines[1]), [], setup)
 
     def counts(self) -> WireCounts:
         return self._link.counts()
@@ -189,10 +188,9 @@ class Keithley2600:
             raise
 
     def _swept(self, job: SweepJob) -> SmuTrace:
-        with self._operations.one():
-            self._require_on("sweeping")
-            with self._off_unless_well():
-                return Sweep(self._tsp, self._name, job).run()
+        with self._operations.one(), self._off_unless_well():
+            self._require_on("sweeping", job.setup)
+            return Sweep(self._tsp, self._name, job).run()
 
     def _back_to_zero(self) -> None:
         """After an operation that failed: nothing runs, the level is zero, and what it left in the error queue is nobody's fault."""
@@ -225,8 +223,9 @@ class Keithley2600:
             raise Refused(f"{self._name}: configure it before {purpose}")
         return self._setup
 
-    def _require_on(self, purpose: str) -> None:
-        if not self.output_is_on():
+    def _require_on(self, purpose: str, setup: Setup) -> None:
+        (state,) = self._tsp.ask([say.OUTPUT], timeout_s=self._patience_s(setup))
+        if not parse_flag(state, self._name):
             raise Refused(f"{self._name}: the output is off; switch it on before {purpose}")
 
     def _patience_s(self, setup: Setup) -> float:

@@ -130,6 +130,24 @@ def test_an_output_that_goes_off_ends_the_sweep():
         smu.sweep(np.array([0.1, 0.2]), checkpoint=interlock)
 
 
+@pytest.mark.parametrize("scans", [False, True])
+def test_a_line_that_fails_before_anything_has_begun_switches_off_too(scans: bool):
+    device, silent = Scripted2600(), [False]
+
+    def device_once_silent(line: str) -> Answer:
+        answer = device(line)
+        silent[0], was = False, silent[0]
+        return None if was else answer
+
+    with ScriptedServer(device_once_silent) as server, contextlib.closing(open_keithley2600(server.address, 0.2)) as smu:
+        smu.configure(SETTINGS)
+        smu.output_on()
+        silent[0] = True
+        with pytest.raises(LinkTimeout):
+            smu.scan(ScanSettings(5, 0.1)).__enter__() if scans else smu.sweep(np.array([0.1]))
+    assert not device.output_on
+
+
 def test_a_garbled_block_is_no_reading_and_ends_the_sweep_with_the_output_off():
     device = Scripted2600()
 
