@@ -62,6 +62,7 @@ class StoreCollector(Collector):
         yield from _links(self._services.store.links())
         yield self._newest_maps()
         yield from self._switches()
+        yield from self._card()
 
     def _newest_maps(self) -> Metric:
         store = self._services.store
@@ -79,6 +80,11 @@ class StoreCollector(Collector):
         yield GaugeMetricFamily("hil_output_may_be_on", "1 while the SMU's output could not be verified off", value=may_be_on)
         yield GaugeMetricFamily("hil_queue_held", "1 while a failed run holds the queue", value=station.held is not None)
         yield CounterMetricFamily("hil_events", "events written so far", value=self._services.store.last_event())
+
+    def _card(self) -> Iterator[Metric]:
+        card = self._services.store.card()
+        yield GaugeMetricFamily("hil_card_touchdowns", "touchdowns with the probe card", value=card.touchdowns)
+        yield GaugeMetricFamily("hil_card_touchdowns_since_cleaning", "of those, since its last cleaning", value=card.since_cleaning)
 
 
 def _runs_by_state(runs: list[RunRecord]) -> Metric:

@@ -5,7 +5,8 @@ Rule 2: the ladder is touch, touch again, touch with the commissioned overtravel
 needles where the lab lets the prober do that; then the die is "no contact", not bad. A rung that cannot help is left out: cleaning does
 nothing for needles that touch nothing.
 Rule 3: every touchdown is booked before the chuck goes up; a stop between two rungs loses none.
-Rule 4: overtravel that the ladder switched on is off again as soon as the needles are up, however the die is left.
+Rule 4: overtravel that the ladder switched on is off again as soon as the needles are up, however the die is left; after a crash, as
+soon as the next one lifts them.
 """
 
 import logging
@@ -85,7 +86,7 @@ class ContactMaker:
         self._limits = limits
         self._touchdowns = touchdowns
         self._checkpoint = checkpoint
-        self._overtravel_is_ours = False
+        self._overtravel_is_ours = touchdowns.overtravel_lent
 
     def lift(self) -> None:
         """Off, isolated, separated; idempotent."""
@@ -172,18 +173,23 @@ class ContactMaker:
         prober = self._instruments.prober
         if not isinstance(prober, HasOvertravel) or prober.state().overtravel_on:
             return False
-        try:
-            gap_um = prober.set_overtravel(True)
-        except Refused:
-            return False  # beyond the lab's limit: the ladder ends here
+        self._touchdowns.lend_overtravel(True)
         self._overtravel_is_ours = True
-        return gap_um > 0
+        try:
+            return prober.set_overtravel(True) > 0
+        except Refused:
+            self._returned()
+            return False  # beyond the lab's limit: the ladder ends here
 
     def _return_overtravel(self) -> None:
         prober = self._instruments.prober
         if self._overtravel_is_ours and isinstance(prober, HasOvertravel):
             prober.set_overtravel(False)
-            self._overtravel_is_ours = False
+            self._returned()
+
+    def _returned(self) -> None:
+        self._touchdowns.lend_overtravel(False)
+        self._overtravel_is_ours = False
 
     # --- cleaning
     def _clean(self, die: DieIndex) -> bool:

@@ -86,6 +86,15 @@ class Touchdowns:
         """For this wafer."""
         return max(self._limits.cleanings_per_wafer - self._log.wear().cleanings, 0)
 
+    @property
+    def overtravel_lent(self) -> bool:
+        """Whether the prober's overtravel was switched on by us, now or before a crash."""
+        return self._log.wear().overtravel_lent
+
+    def lend_overtravel(self, on: bool) -> None:
+        """Before it is switched on; after it was switched off again."""
+        self._log.lend_overtravel(on)
+
     def book_cleaning(self, touches: int) -> int:
         """Number of a cleaning to come, on disk. touches: of the needles on the cleaning pad."""
         return self._log.book_cleaning(touches)
@@ -113,6 +122,7 @@ class NeedleLogInMemory:
     _rows: list[_Row] = field(default_factory=list[_Row])
     _wafer: str = ""
     _prober: str | None = None
+    _lent: bool = False
 
     def at(self, wafer: str, run: str | None) -> None:
         del run
@@ -128,6 +138,7 @@ class NeedleLogInMemory:
             since_cleaning=sum(row.count for row in rows[cleaned + 1 :]),
             cleanings=sum(row.kind == "cleaning" for row in here),
             prober=self._prober,
+            overtravel_lent=self._lent,
         )
         if counted < 0:
             return wear
@@ -149,6 +160,9 @@ class NeedleLogInMemory:
 
     def cleaned(self, number: int, counter: int) -> None:
         self._rows[number].counter = counter
+
+    def lend_overtravel(self, on: bool) -> None:
+        self._lent = on
 
     def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
         del text

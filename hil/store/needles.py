@@ -50,6 +50,7 @@ def _on_die(wafer: str | None, die: DieIndex) -> Select[Any]:
 def _wear(connection: Connection, wafer: str | None, die: DieIndex | None) -> Wear:
     counted = connection.execute(select(_log.c.counter).where(_log.c.number == _LAST_COUNTED)).scalar()
     whose = select(_log.c.prober).where(_log.c.prober.is_not(None)).order_by(_log.c.number.desc()).limit(1)
+    lent = select(_log.c.finding).where(_log.c.number == _last(_log.c.kind == "overtravel").scalar_subquery())
     cleanings = (_log.c.kind == "cleaning") & (_log.c["count"] > 0) & (_log.c.wafer == wafer)
     return Wear(
         on_die=0 if die is None else _number(connection, _on_die(wafer, die)),
@@ -59,6 +60,7 @@ def _wear(connection: Connection, wafer: str | None, die: DieIndex | None) -> We
         prober=connection.execute(whose).scalar(),
         counter=counted,
         booked_since=_number(connection, _touches(_log.c.number > _LAST_COUNTED, _log.c.kind == "touchdown")),
+        overtravel_lent=connection.execute(lent).scalar() == "on",
     )
 
 
@@ -100,6 +102,11 @@ class SqlNeedleLog:
     def cleaned(self, number: int, counter: int) -> None:
         """The cleaning came to its end."""
         self._set(number, counter=counter, finding="cleaned")
+
+    def lend_overtravel(self, on: bool) -> None:
+        """The service is about to switch the prober's overtravel on, or has switched it off again."""
+        with self._db.write() as connection:
+            self._insert(connection, "overtravel", 0, finding="on" if on else "off")
 
     def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
         """What the prober's own counter says. others: touchdowns by it that are not ours. text: how it differs from ours, None where

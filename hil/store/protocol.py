@@ -110,6 +110,10 @@ class NeedleLog(Protocol):
         """A booked cleaning came to its end. counter: the prober's own, afterwards."""
         ...
 
+    def lend_overtravel(self, on: bool) -> None:
+        """The service is about to switch the prober's overtravel on, or has switched it off again; on disk when it returns."""
+        ...
+
     def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
         """What the prober's own counter says. prober: its serial number. others: touchdowns by it that are not ours. text: how it
         differs from ours, None where there is nothing to tell."""

@@ -135,7 +135,7 @@ class Wear:
     needles while this wafer was measured.
 
     prober, counter: whose own counter was read last, and what it said; None before. booked_since: touchdowns booked after that, those
-    of cleaning not among them.
+    of cleaning not among them. overtravel_lent: the service switched the prober's overtravel on, and not off again.
     """
 
     on_die: int = 0
@@ -145,6 +145,7 @@ class Wear:
     prober: str | None = None
     counter: int | None = None
     booked_since: int = 0
+    overtravel_lent: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,3 +64,10 @@ def test_the_station_shows_the_trend_and_a_wafer_each_dies_last_contact(service:
     dies = {(die["x"], die["y"]): die for die in http.get("/api/v1/wafers/W1").json()["dies"]}
     assert (dies[-3, 0]["touchdowns"], dies[-3, 0]["contact_ohms"], dies[-3, 0]["contact"]) == (2, 9.5, "contact")
     assert (dies[0, 0]["touchdowns"], dies[0, 0]["contact_ohms"], dies[0, 0]["contact"]) == (0, None, None)
+
+
+def test_wear_can_be_watched_with_the_other_figures(service: Service, http: httpx.Client) -> None:
+    touched(service, 8.0, 9.0)
+    service.store.card_cleaned("anna")
+    lines = http.get("/metrics").text.splitlines()
+    assert "hil_card_touchdowns 2.0" in lines and "hil_card_touchdowns_since_cleaning 0.0" in lines

@@ -70,3 +70,19 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(LabConfigError, match="hil sim --write-lab"):
         load_lab(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "line", ["touchdowns_per_card = 0", "touchdowns_per_cleaning = 0", "cleanings_per_wafer = -1", "chuck_x_um = [0.0]"]
+)
+def test_budgets_of_touchdowns_and_axis_limits_are_checked_when_the_file_is_read(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text(GOOD + line)
+    with pytest.raises(LabConfigError, match=f"limits.{line.split()[0]}"):
+        load_lab(path)
+
+
+def test_axis_limits_are_two_places(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text(GOOD + "chuck_x_um = [1000.0, 299000.0]")
+    assert load_lab(path).limits.chuck_x_um == (1000.0, 299000.0)

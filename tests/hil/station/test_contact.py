@@ -92,6 +92,17 @@ def test_overtravel_of_the_ladder_is_off_again_however_the_die_is_left(sim: Simu
     assert not sim.world.needles.touching
 
 
+def test_overtravel_that_a_crash_left_on_is_off_before_the_next_touchdown(sim: SimulatedLab):
+    needles = NeedleLogInMemory()
+    crashed = open_station(sim.with_limits(contact_ohms=5.0), CountedPulseIds(), lambda: None, needles)
+    touch(crashed)
+    crashed._instruments.close()
+    assert sim.prober.chuck.overtravel_on
+    with open_station(sim.lab, CountedPulseIds(), lambda: None, needles) as station:
+        assert touch(station).overtravel_um == 0.0
+    assert not sim.prober.chuck.overtravel_on
+
+
 def test_overtravel_that_was_on_before_is_nobodys_to_switch_off(sim: SimulatedLab):
     sim.prober.chuck.overtravel_on = True
     with opened(sim) as station:

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from drivers.errors import ConnectFailed
-from hil.model.lab import LabConfig
+from hil.model.lab import LabConfig, Limits
 from hil.station.errors import UnknownDriver
 from hil.station.instruments import inspect_crossbar, load_drivers, open_crossbar, open_crossbar_for_safety, open_prober, open_smu
 from tests.support.scripted_server import closed_port, visa_address
@@ -93,6 +93,32 @@ def test_a_driver_is_told_of_the_wiring_what_lab_toml_says_and_nothing_else(some
 def test_wiring_that_a_driver_knows_nothing_of_is_named_with_what_to_do(somebodys):
     with pytest.raises(UnknownDriver, match=r"driver 'of_before' knows no dead_socket, trigger_in; remove that from lab\.toml"):
         somebodys("of_before", trigger_in=3, dead_socket="B")
+
+
+def prober_of_before(address, timeout_s, pitch_um, home, overtravel_limit_um, separate_within_s):
+    return Meter(address, overtravel_limit_um=overtravel_limit_um)
+
+
+def prober_of_any(address, **names):
+    return Meter(address, **names)
+
+
+def opened_prober(monkeypatch, driver: str, **limits):
+    points = [EntryPoint(driver, f"{__name__}:{driver}", "hil.drivers")]
+    monkeypatch.setattr("hil.station.instruments.entry_points", lambda group: points)
+    lab = lab_of(driver).model_copy(update={"limits": Limits(**limits)})
+    return open_prober(lab, output_is_off=lambda: True)
+
+
+def test_a_prober_driver_is_told_the_limits_the_map_and_whom_to_ask_before_it_touches(monkeypatch):
+    told = opened_prober(monkeypatch, "prober_of_any", overtravel_um=40.0, chuck_x_um=(0.0, 9.0)).names
+    assert (told["overtravel_limit_um"], told["chuck_x_um"], told["chuck_y_um"]) == (40.0, (0.0, 9.0), None)
+    assert (told["notch"], told["dies"]) == ("down", ((0, 0),))
+    assert told["output_is_off"]() is True
+
+
+def test_a_prober_driver_of_before_is_told_what_it_knows(monkeypatch):
+    assert opened_prober(monkeypatch, "prober_of_before", overtravel_um=40.0).names == {"overtravel_limit_um": 40.0}
 
 
 def test_drivers_are_loaded_without_connecting_to_anything():

@@ -89,7 +89,13 @@ def test_a_difference_is_told_once() -> None:
 
 
 @settings(max_examples=3, deadline=None)
-@given(st.lists(st.sampled_from(["touch", "cut short", "refused", "elsewhere", "reset", "clean", "wafer"]), min_size=8, max_size=20))
+@given(
+    st.lists(
+        st.sampled_from(["touch", "cut short", "refused", "elsewhere", "reset", "clean", "wafer", "lend", "return"]),
+        min_size=8,
+        max_size=20,
+    )
+)
 def test_log_in_memory_and_in_the_store_say_the_same(steps: list[str]) -> None:
     import tempfile
 
@@ -117,6 +123,8 @@ def _walk(log: NeedleLog, steps: list[str]) -> list[Wear]:
                 touchdowns.made(number, Touch(counter, "contact", 8.0))
         elif step == "clean":
             touchdowns.cleaned(touchdowns.book_cleaning(5), counter)
+        elif step in ("lend", "return"):
+            touchdowns.lend_overtravel(step == "lend")
         elif step == "wafer":
             wafers += 1
             log.at(f"W{wafers}", None)
