@@ -15,7 +15,7 @@ Happening = Callable[[int], None]
 """Told its nominal time, ns."""
 SLICE_NS = 2_000_000
 """Longest that one call of `run` keeps everybody else waiting, of the computer's own time."""
-_PATIENCE = 32
+_PATIENCE = 4
 """Happenings between two looks at the computer's time."""
 
 

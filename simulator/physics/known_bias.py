@@ -11,10 +11,9 @@ from simulator.physics.mtj import Bools, Floats, Junctions, Law, breaks_down, ce
 
 NEGLIGIBLE = 1e-12
 """A probability below which no draw is made: a kernel read every second for ten thousand years would not notice."""
-_OFTEN = 8
-"""From so many uses on a voltage is worth the milliseconds that a whole die takes."""
+_OFTEN, _AMONG = 64, 256
+"""From so many of so many uses on a voltage is worth the milliseconds that a whole die takes: a scan's is, one of a sweep's is not."""
 _MOST_KEPT = 16
-_MOST_COUNTED = 4096
 
 
 class KnownBias:
@@ -53,6 +52,7 @@ class KnownBiases:
     def __init__(self, junctions: Junctions, law: Law) -> None:
         self._junctions, self._law = junctions, law
         self._uses: Counter[tuple[float, float]] = Counter()
+        self._counted = 0
         self._known: dict[tuple[float, float], KnownBias] = {}
 
     def at(self, cell_volts: float, temperature_c: float) -> KnownBias | None:
@@ -60,10 +60,12 @@ class KnownBiases:
         key = (cell_volts, temperature_c)
         known = self._known.get(key)
         if known is None:
+            if self._counted == _AMONG:
+                self._uses.clear()
+                self._counted = 0
+            self._counted += 1
             self._uses[key] += 1
             if self._uses[key] < _OFTEN:
-                if len(self._uses) > _MOST_COUNTED:
-                    self._uses.clear()
                 return None
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()

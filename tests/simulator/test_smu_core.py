@@ -174,6 +174,22 @@ def test_autozero_takes_three_apertures_and_an_average_as_many_as_it_has() -> No
         assert bench.channel.reading_ns == pytest.approx(apertures * single_ns, abs=10)
 
 
+def test_a_reading_that_noise_lifts_out_of_an_automatic_range_goes_to_the_next_one_and_is_no_overflow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(ohms=10e3).on(0.1)
+    bench.read()
+    assert bench.channel.ranges["CURR"] == 1e-5
+    look = bench.terminals.smu_amps
+    monkeypatch.setattr(
+        bench.terminals, "smu_amps", lambda volts, aperture_s, limit: look(volts * (1.1 if aperture_s else 1.0), aperture_s, limit)
+    )
+    before_ns = bench.now_ns
+    _, amps, _ = bench.read()
+    assert amps == pytest.approx(1.1e-5, rel=1e-2) and bench.channel.ranges["CURR"] == 1e-4
+    assert bench.now_ns - before_ns > 2 * bench.channel.reading_ns
+
+
 def test_an_automatic_range_fits_what_is_read_and_finding_it_takes_time() -> None:
     bench = Bench().on(0.05)
     first_ns = bench.channel.begin(bench.now_ns) - bench.now_ns

@@ -1,11 +1,14 @@
 """One world for three instruments: what is seen depends on needles, selection and bias, and damage is remembered."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_protocol.codes import Route
+from simulator.physics import known_bias as known_biases
 from simulator.world import World
 from tests.simulator.worlds import touching, world
 
@@ -268,3 +271,27 @@ def test_an_edge_on_a_trigger_line_is_heard_by_all_who_still_listen() -> None:
     line.edge(8)
     assert heard == [("first", 7), ("second", 7), ("second", 8)]
     assert line.edges == 2
+
+
+def test_a_voltage_that_comes_again_and_again_is_computed_for_the_whole_die_and_one_of_a_sweep_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[float] = []
+    known_bias = known_biases.KnownBias
+
+    def made_for(junctions: Any, law: Any, cell_volts: float, temperature_c: float) -> Any:
+        made.append(cell_volts)
+        return known_bias(junctions, law, cell_volts, temperature_c)
+
+    monkeypatch.setattr(known_biases, "KnownBias", made_for)
+    on_die = touching("clean")
+    for device in range(3):
+        on_die.select(Route.JUNCTION, device)
+        for volts in np.linspace(0.01, 0.1, 100):
+            for _ in range(4):
+                on_die.smu_amps(float(volts), 0.0, 1.0)
+    assert made == []
+    for device in range(100):
+        on_die.select(Route.JUNCTION, device)
+        on_die.smu_amps(0.1, 0.0, 1.0)
+    assert made == [0.1]

@@ -190,9 +190,9 @@ class Channel:
         volts = self._volts_gain * volts + self._volts_offset + self._volts_noise * noise.pop()
         amps = self._amps_gain * amps + self._amps_offset + self._amps_noise * noise.pop()
         if abs(volts) > self._volts_end:
-            volts = copysign(OVERFLOW, volts)
+            volts = self._beyond("VOLT", volts, self._meter.volts)
         if abs(amps) > self._amps_end:
-            amps = copysign(OVERFLOW, amps)
+            amps = self._beyond("CURR", amps, self._meter.amps)
         return Sample(volts, amps, limited)
 
     @property
@@ -267,6 +267,16 @@ class Channel:
         last = max((end_ns - self._stepped_ns) / constant, first + 1e-9)
         left = (exp(-first) - exp(-last)) / (last - first)
         return volts + (self._from[0] - volts) * left, amps + (self._from[1] - amps) * left
+
+    def _beyond(self, function: Function, value: float, fixed: float | None) -> float:
+        """A reading beyond its range. An automatic one goes a range up and reads again; what noise brought there is no overflow."""
+        scales = self.sheet.measure_ranges(function)
+        if fixed is not None or self.ranges[function] == scales[-1]:
+            return copysign(OVERFLOW, value)
+        self.ranges[function] = scales[scales.index(self.ranges[function]) + 1]
+        self.free_ns += round(1e9 * self.sheet.range_change_s) + self._reading_ns
+        self._prepare()
+        return value
 
     def _find_ranges(self) -> int:
         """Automatic ranges for what the terminals carry now; returns the time that it takes, ns."""
