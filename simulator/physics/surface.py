@@ -11,7 +11,7 @@ import numpy as np
 
 REFERENCE_C = 25.0
 WAFER_RADIUS_UM = 50_000.0
-LEAST_UM, WEDGE_UM, BOW_UM = 2.0, 2.0, 3.0
+LEAST_UM, WEDGE_UM, BOW_UM = 1.5, 3.0, 1.5
 CHUCK_UM_PER_K = 0.5
 """Chuck, thermal plate and column together become higher."""
 SILICON_PER_K = 2.6e-6

@@ -91,6 +91,12 @@ def test_no_code_that_the_simulator_can_give_is_left_out() -> None:
     assert {code.name for code in REASONS} == set(re.findall(r"Code\.([A-Z_]+)", source))
 
 
+def test_the_page_on_the_prober_lists_the_same_codes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulated-prober.md").read_text(encoding="utf-8").partition("gives by itself")[2]
+    listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in row.split(",")}
+    assert listed == set(REASONS)
+
+
 # --- and every other one by script
 CODES = {name: code for name, code in vars(RemoteCommandError).items() if isinstance(code, int) and code}
 
