@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from simulator.instruments.sentio.codes import Code
 from simulator.instruments.sentio.registry import Commands, Handler, setting
-from simulator.instruments.sentio.side_stages import CORNERS, VERBS
+from simulator.instruments.sentio.side_stage_commands import VERBS
+from simulator.instruments.sentio.side_stages import CORNERS
 from simulator.instruments.sentio.words import Arguments, SentioError
 
 if TYPE_CHECKING:

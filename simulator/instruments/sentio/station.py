@@ -16,7 +16,7 @@ from simulator.instruments.sentio.codes import Code
 from simulator.instruments.sentio.doors import OF_THE_LOADER, OF_THE_PROBER, OPEN, Doors
 from simulator.instruments.sentio.files import Files
 from simulator.instruments.sentio.loader import Loader
-from simulator.instruments.sentio.map_table_commands import PointOfInterest
+from simulator.instruments.sentio.point_commands import PointOfInterest
 from simulator.instruments.sentio.route import Route
 from simulator.instruments.sentio.scripts import Script, Way
 from simulator.instruments.sentio.side_stages import fresh_stages
