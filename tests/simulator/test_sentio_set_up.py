@@ -288,6 +288,17 @@ def test_a_cleaning_pad_wears_until_there_is_a_new_one() -> None:
     assert bench.needles.dirt_ohms < 1.0
 
 
+def test_automatic_cleaning_comes_before_a_step_after_a_hundred_touchdowns() -> None:
+    bench = Bench()
+    bench.message("aux:cleaning:enable_auto True")
+    for seen in range(1, 121):
+        bench.message("move_chuck_separation ")
+        bench.message(f"map:step_die_seq {seen % 36}")
+        bench.message("move_chuck_contact")
+    assert bench.needles.wear.since_cleaning < 30 and bench.needles.wear.cleaning_pad == 3
+    assert bench.world.die_in_contact is not None and bench.kinds == []
+
+
 def test_auxiliary_sites_say_what_lies_on_them() -> None:
     bench = Bench()
     assert [bench.message(f"aux:get_substrate_type {site}") for site in ("AuxLeft", "AuxRight")] == ["CleaningPad", "OK"]

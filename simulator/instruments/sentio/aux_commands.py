@@ -1,48 +1,35 @@
 """Auxiliary sites: the cleaning pad on AuxLeft, an empty holder on the others; what counts contacts; what shines and rings.
 
-Cleaning goes down to separation height, over to the pad, touches it at a new place each time, and comes back separated.
-Source: documentation of the aux and setup groups in sentio-prober-control 26.2.0. Assumptions: times, the pad's life.
+Source: documentation of the aux and setup groups in sentio-prober-control 26.2.0. Assumption: the pad's life.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.instruments.sentio.axes import StageMove
-from simulator.instruments.sentio.chuck import LIFT_Z_UM
+from simulator.instruments.sentio.cleaning import MOST_TOUCHES, PAD_SITE, USUAL_TOUCHES, clean
 from simulator.instruments.sentio.codes import Code
 from simulator.instruments.sentio.references import is_site, site_named
 from simulator.instruments.sentio.registry import Commands, Handler, always, asking, moving, setting
-from simulator.instruments.sentio.scripts import Busy, Script
+from simulator.instruments.sentio.scripts import Script
 from simulator.instruments.sentio.words import Arguments, SentioError, decimals
 from simulator.physics.touch import CLEANING_PAD_TOUCHDOWNS
 
 if TYPE_CHECKING:
     from simulator.instruments.sentio.prober import Sentio
 
-PAD_SITE, PAD_TYPE = "AuxLeft", "CleaningPad"
-TOUCH_S, USUAL_TOUCHES, MOST_TOUCHES = 1.0, 3, 100
+PAD_TYPE = "CleaningPad"
 
 
 def _clean(sentio: Sentio, arguments: Arguments) -> Script:
     touches = int(arguments.within(0, 1, MOST_TOUCHES)) if len(arguments) else USUAL_TOUCHES
-    chuck, needles = sentio.chuck, sentio.world.needles
-    chuck.refuse_in_locked_contact()
-    yield from chuck.leave_contact()
-    back_um, back_z_um, active = chuck.stage_um, chuck.z_um, sentio.active
-    sentio.active = None
-    yield from chuck.down_to(LIFT_Z_UM)
-    yield StageMove(chuck, chuck.sites[PAD_SITE].last_um)
-    yield Busy(TOUCH_S * touches)
-    needles.clean(touches)
-    yield StageMove(chuck, back_um)
-    yield from chuck.back_up_to(back_z_um)
-    sentio.active = active
+    sentio.chuck.refuse_in_locked_contact()
+    yield from clean(sentio, touches)
     return "OK"
 
 
 def _enable_auto(sentio: Sentio, arguments: Arguments) -> str:
-    sentio.properties["aux", "auto_cleaning"] = str(arguments.flag(0))
+    sentio.auto_cleaning = arguments.flag(0)
     return "OK"
 
 

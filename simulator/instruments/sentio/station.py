@@ -66,7 +66,7 @@ class Station:
         self.active: Index | None = None
         self.active_site = 0
         self.initialized = not cold
-        self.vacuum_lost = False
+        self.vacuum_lost = self.auto_cleaning = False
         self.counted_from = 0
         self.carrier_step = 0
         self.mishap: ProberFault | None = None

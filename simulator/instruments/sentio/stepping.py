@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.instruments.sentio.cleaning import clean_if_due
 from simulator.instruments.sentio.codes import Code
 from simulator.instruments.sentio.registry import Commands, asking, moving
 from simulator.instruments.sentio.scripts import Script
@@ -24,6 +25,7 @@ def step(sentio: Sentio, die: Index, site: int, says_last_site: bool = False) ->
     """To a subsite of a die. Raises SentioError SUBSITE_NOT_ROUTABLE, and what the chuck refuses."""
     sentio.route.require_routable(die, site)
     yield from sentio.chuck.to_site("Wafer")
+    yield from clean_if_due(sentio)
     x_um, y_um = sentio.route.place_um(die, site)
     target_um = sentio.chuck.stage_for("h", x_um, y_um)
     sentio.chuck.refuse_in_locked_contact()
