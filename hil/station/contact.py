@@ -139,6 +139,12 @@ class ContactMaker:
         except Refused:
             self._touchdowns.give_back(number)
             raise
+        except ProberRetryable as error:
+            if attempt > 1:
+                raise
+            _log.warning("%s; once more", error)
+            self.lift()
+            return self._touch(die, attempt + 1)
         self._require_on(die, state)
         placement, ohms = self._instruments.prober.placement(), self._pad_ohms()
         down = _Down(die, attempt, _overtravel_um(state), placement, ohms, self._finding(ohms))

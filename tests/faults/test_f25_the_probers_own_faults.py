@@ -24,6 +24,8 @@ FAULTS = {
     "a step times out at the prober": (error(19, STEP, 2), {"finished"}),
     "a step times out twice": (error(19, STEP, 2).replace("[2]", "[2, 3]"), {"paused"}),
     "a step fails": (error(2, STEP, 2), {"failed"}),
+    "contact times out at the prober": (error(19, CONTACT, 2), {"finished"}),
+    "contact times out twice": (error(19, CONTACT, 2).replace("[2]", "[2, 3]"), {"paused"}),
     "contact: vacuum failed": (error(68, CONTACT, 2), {"paused"}),
     "contact: a door": (error(66, CONTACT, 2), {"paused"}),
     "contact: it is not initialised": (error(100, CONTACT, 2), {"failed"}),
