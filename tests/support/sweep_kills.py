@@ -50,11 +50,13 @@ QUESTION = {"keithley2450": ":OUTP?", "keithley2600": "print(smua.source.output)
 
 @dataclass(frozen=True)
 class Kill:
-    """was_on: the output outlived the worker. off_s: from the signal until the instrument said off. told: the watchdog's event in the
-    store. left_safe: every junction isolated and the needles up, at the latest when the controller does it by itself."""
+    """was_on: the output outlived the worker. off_s: from the signal until the instrument said off. answer_s: what it took meanwhile to
+    answer a question of ours, at the longest: a computer that is too busy lets nobody switch it off sooner. told: the watchdog's event
+    in the store. left_safe: every junction isolated and the needles up, at the latest when the controller does it by itself."""
 
     was_on: bool
     off_s: float
+    answer_s: float
     told: str
     left_safe: bool
 
@@ -105,11 +107,14 @@ class Lane:
         seen = self.store.last_event()
         killed_at = time.monotonic()
         end(pid)
-        was_on = self.output.is_on()
-        while self.output.is_on() is not False and time.monotonic() < killed_at + GIVE_UP_S:
+        asked_at, answer_s, answers = killed_at, 0.0, list[bool | None]()
+        while not answers or (answers[-1] is not False and asked_at < killed_at + GIVE_UP_S):
+            asked_at = time.monotonic()
+            answers.append(self.output.is_on())
+            answer_s = max(answer_s, time.monotonic() - asked_at)
             time.sleep(0.002)
         off_s = time.monotonic() - killed_at
-        return Kill(bool(was_on), off_s, self._told(seen), self._is_left_safe())
+        return Kill(bool(answers[0]), off_s, answer_s, self._told(seen), self._is_left_safe())
 
     def begin(self) -> int:
         """Process id of a new worker. Returns when the output is on for a sweep, and not for the contact before, as far as the
