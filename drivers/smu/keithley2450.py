@@ -99,7 +99,7 @@ class Keithley2450:
     def output_on(self) -> None:
         """At level zero. Raises Refused when the instrument does not switch on (interlock)."""
         self._session.configured("switching the output on")
-        with self._session.operating() as begun, self._session.off_unless_well():
+        with self._session.operating_or_off() as begun:
             self._session.switch_on(begun)
 
     def output_off(self) -> None:
@@ -135,7 +135,9 @@ class Keithley2450:
         """The period is the next longer multiple of pulse_s. Whatever ends it otherwise than well switches the output off."""
         setup = self._session.configured("sweeping")
         setup.check_levels(levels)
-        pulse = trigger.pulse_of(setup.capabilities, pulse_s, period_s, setup.reading_s(self.provenance().line_hertz))
+        with self._session.off_unless_well():
+            line_hertz = self.provenance().line_hertz
+        pulse = trigger.pulse_of(setup.capabilities, pulse_s, period_s, setup.reading_s(line_hertz))
         parts = trigger.pulse_parts(setup, levels, pulse)
         job = SweepJob(setup, parts, False, pulse_s, self._patience_s(setup) + pulse_s, checkpoint)
         return self._swept(job, trigger.before_pulses(setup), trigger.as_configured(setup))
@@ -144,7 +146,7 @@ class Keithley2450:
     def scan(self, settings: ScanSettings) -> Generator[Keithley2450Scan]:
         """Whatever ends it otherwise than well switches the output off. Raises Refused for a current source."""
         session, setup = self._session, self._scannable(settings)
-        with session.operating() as begun, session.off_unless_well():
+        with session.operating_or_off() as begun:
             session.require_on("scanning")
             self._make_buffer(settings.readings)
             session.group("scan", trigger.triggered_readings(setup, settings.readings, settings.volts, *self._lines))
@@ -162,7 +164,7 @@ class Keithley2450:
 
     def _swept(self, job: SweepJob, before: Sequence[str] = (), after: Sequence[str] = ()) -> SmuTrace:
         session = self._session
-        with session.operating() as begun, session.off_unless_well():
+        with session.operating_or_off() as begun:
             session.require_on("sweeping")
             self._make_buffer(max(part.readings for part in job.parts))
             session.group("sweep", before)

@@ -43,11 +43,22 @@ class Keithley2450Session:
         """
         begun = self._energising.begun()
         with self._operations.one():
-            self.scpi.settle()
-            if self._in_doubt and not anew:
-                self._back_to_zero()
-            self._in_doubt = False
+            self._settle(anew=anew)
             yield begun
+
+    @contextmanager
+    def operating_or_off(self) -> Generator[int]:
+        """As `operating`; what ends it otherwise than well, in its beginning too, switches the output off."""
+        begun = self._energising.begun()
+        with self._operations.one(), self.off_unless_well():
+            self._settle(anew=False)
+            yield begun
+
+    def _settle(self, *, anew: bool) -> None:
+        self.scpi.settle()
+        if self._in_doubt and not anew:
+            self._back_to_zero()
+        self._in_doubt = False
 
     @contextmanager
     def off_unless_well(self) -> Generator[None]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -174,6 +174,19 @@ def test_a_fault_of_the_line_ends_the_sweep_with_the_output_off(fault: Answer):
         device.whole = {}
         smu.output_on()
         assert len(smu.sweep(LEVELS)) == 11
+
+
+@pytest.mark.parametrize(
+    "operation", [lambda smu: smu.sweep(LEVELS), lambda smu: smu.pulsed_sweep(LEVELS, 0.01, 0.02)], ids=["sweep", "pulses"]
+)
+def test_a_line_that_fails_before_anything_has_begun_switches_off_too(operation: Callable[[Keithley2450], object]):
+    device = Scripted2450()
+    with smu_on(device, timeout_s=0.2) as (smu, _):
+        smu._session.link.distrust("by this test")
+        device.whole = {"*ESE?": None}
+        with pytest.raises((LinkTimeout, OutputMayBeOn)):
+            operation(smu)
+        assert not device.output_on
 
 
 def test_a_sweep_that_stands_still_is_ended():
