@@ -89,7 +89,7 @@ def characterise(writer: KernelWriter) -> Measured:
 
 
 def sweep(station: Station, plan: IvSweepPlan, kernel: int) -> Measured:
-    """arrays (junctions of the kernel, points): volts, amps, at_s float64, NaN where limited or not taken; limited uint8."""
+    """arrays (junctions of the kernel, points): volts, amps, at_s float64, NaN where not taken, amps where limited; limited uint8."""
     how = SweepHow(
         np.array(plan.levels_volts),
         plan.compliance_amps,

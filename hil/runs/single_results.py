@@ -1,8 +1,8 @@
 """What a die has to show of plans about single junctions: arrays, in the order of the plan's junctions whatever kernel they lie in.
 
 iv_sweep    iv_junctions uint8 (junctions, 3): kernel, row, column; iv_level_volts (points,): asked for; iv_volts, iv_amps, iv_at_s
-            (junctions, points): at the terminals, and seconds since the junction's first point, NaN where the SMU was limiting or the
-            point was not taken (at_s only where not taken); iv_limited uint8 (junctions, points): 1 where it was limiting
+            (junctions, points): at the terminals, and seconds since the junction's first point, NaN where the point was not taken,
+            iv_amps where the SMU was limiting too; iv_limited uint8 (junctions, points): 1 where it was limiting
 switching   switching_junctions uint8 (junctions, 3); switching_pulse_volts (volts,), switching_pulse_s (widths,): the conditions;
             switching_switched, switching_trials uint32 (junctions, volts, widths); switching_probability, switching_low,
             switching_high (junctions, volts, widths): their quotient and its 95 % interval, NaN without a trial; switching_siemens_p,
