@@ -28,6 +28,10 @@ def sim(
     smu_clients: Annotated[int | None, typer.Option(min=1, help="Clients that the SMU serves at a time.", show_default=False)] = None,
     plain_tcp: Annotated[bool, typer.Option("--plain-tcp", help="The SMU acknowledges late, as an ordinary TCP stack does.")] = False,
     faults: Annotated[Path | None, typer.Option(help="Faults on the lines, as in docs/faults.md.", show_default=False)] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Every damage to wafer or probe card, a line each, as in docs/faults.md.", show_default=False)
+    ] = None,
+    prober_version: Annotated[str | None, typer.Option(help="SENTIO version that the prober reports.", show_default=False)] = None,
     write_lab: Annotated[Path | None, typer.Option(help="Write lab.toml here once every port listens.", show_default=False)] = None,
     port_base: Annotated[int | None, typer.Option(min=0, max=65_000, help="First port; 0 takes free ones.", show_default=False)] = None,
     cold: Annotated[bool, typer.Option("--cold", help="No wafer loaded, nothing aligned.")] = False,
@@ -42,6 +46,8 @@ def sim(
         "--baud": baud,
         "--smu-clients": smu_clients,
         "--faults": faults,
+        "--ledger": ledger,
+        "--prober-version": prober_version,
         "--write-lab": write_lab,
         "--port-base": port_base,
     }
