@@ -62,9 +62,14 @@ class Kill:
 
 
 class Output:
-    """The SMU's output as anybody may ask for it, on one connection as long as that lasts."""
+    """The SMU's output as anybody may ask for it, on one connection as long as that lasts.
 
-    def __init__(self, lab: LabConfig) -> None:
+    keep: whether the connection is kept; on an instrument for one client that would keep out whoever is to switch off.
+    """
+
+    def __init__(self, lab: LabConfig, keep: bool = True) -> None:
+        self.look_s = 0.002 if keep else 0.1
+        self._keep = keep
         host, port = lab.smu.address.split("::")[1:3]
         self._address = host, int(port)
         self._question = QUESTION[lab.smu.driver].encode() + b"\n"
@@ -80,10 +85,9 @@ class Output:
             answer = self._wire.recv(64)
         except OSError:
             answer = b""
-        if not answer:
+        if not answer or not self._keep:
             self.close()
-            return None
-        return float(answer) != 0.0
+        return float(answer) != 0.0 if answer else None
 
     def close(self) -> None:
         if self._wire is not None:
@@ -112,7 +116,7 @@ class Lane:
             asked_at = time.monotonic()
             answers.append(self.output.is_on())
             answer_s = max(answer_s, time.monotonic() - asked_at)
-            time.sleep(0.002)
+            time.sleep(self.output.look_s)
         off_s = time.monotonic() - killed_at
         return Kill(bool(answers[0]), off_s, answer_s, self._told(seen), self._is_left_safe())
 
@@ -199,7 +203,7 @@ def simulated_lab(folder: Path, *flags: str) -> Iterator[Path]:
 
 @contextmanager
 def lane(folder: Path, seed: int, flags: Sequence[str] = (), without: str = "no such line") -> Iterator[Lane]:
-    """without: the line of lab.toml that begins so is left out."""
+    """flags: of the simulated lab; its SMU may be for "1" client. without: the line of lab.toml that begins so is left out."""
     data = folder / "data"
     with ExitStack() as stack:
         toml = stack.enter_context(simulated_lab(folder, *flags))
@@ -208,7 +212,8 @@ def lane(folder: Path, seed: int, flags: Sequence[str] = (), without: str = "no 
         lab = load_lab(toml)
         stack.enter_context(process("hil.runs.watchdog", "--lab", str(toml), "--data", str(data), "--parent", str(os.getpid())))
         workers = stack.enter_context(nursery(toml, data))
-        one = Lane(lab, store, workers, stack.enter_context(closing(Output(lab))), seed)
+        output = stack.enter_context(closing(Output(lab, keep="1" not in flags)))
+        one = Lane(lab, store, workers, output, seed)
         stack.callback(one.end)
         yield one
 
