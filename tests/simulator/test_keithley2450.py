@@ -226,6 +226,13 @@ def test_a_fixed_range_that_is_too_small_overflows() -> None:
     assert bench.say(":READ?") == "9.900000E+37"
 
 
+def test_a_calculation_without_a_result_overflows_and_spoils_no_statistics() -> None:
+    bench = Bench().ready()
+    bench.say(":CALC:CURR:MATH:FORM PERC;:CALC:CURR:MATH:PERC 1e-320;:CALC:CURR:MATH:STAT ON;:SENS:COUN 2")
+    assert abs(float(bench.say(":READ?"))) == 9.9e37
+    assert float(bench.say(":TRAC:STAT:STDD?")) == pytest.approx(0.0)
+
+
 def test_it_sources_current_up_to_a_voltage_limit_and_measures_ohms() -> None:
     bench = Bench()
     bench.say(":SOUR:FUNC CURR;:SOUR:CURR:VLIM 1;:SOUR:CURR 1e-5;:SENS:FUNC 'VOLT';:OUTP ON")

@@ -15,8 +15,7 @@ How a dialect uses it:
     sample = channel.finish(end_ns)                                      volts and amps as read, and whether it was limiting
 After `finish` the next aperture starts at channel.free_ns at the earliest: the reading's overhead, in which others may already act on
 the reading (a trigger line is pulsed at end_ns, and the switching of a scan hides in the overhead).
-Further: `limiting()` (now, nothing measured), `ranges` in use, `auto_delay_ns()`. A channel that nothing is connected to is given
-OpenTerminals.
+Further: `limiting()` (now), `ranges` in use, `auto_delay_ns()`. A channel that nothing is connected to is given OpenTerminals.
 """
 
 from dataclasses import dataclass
@@ -269,11 +268,11 @@ class Channel:
         return volts + (self._from[0] - volts) * left, amps + (self._from[1] - amps) * left
 
     def _beyond(self, function: Function, value: float, fixed: float | None) -> float:
-        """A reading beyond its range. An automatic one goes a range up and reads again; what noise brought there is no overflow."""
-        scales = self.sheet.measure_ranges(function)
-        if fixed is not None or self.ranges[function] == scales[-1]:
+        """What noise lifted out of its range: an automatic one goes a range up and reads again, a fixed one overflows."""
+        higher = [scale for scale in self.sheet.measure_ranges(function) if scale > self.ranges[function]]
+        if fixed is not None or not higher:
             return copysign(OVERFLOW, value)
-        self.ranges[function] = scales[scales.index(self.ranges[function]) + 1]
+        self.ranges[function] = higher[0]
         self.free_ns += round(1e9 * self.sheet.range_change_s) + self._reading_ns
         self._prepare()
         return value
