@@ -12,6 +12,7 @@ soon as the next one lifts them.
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -22,6 +23,7 @@ from hil.model.lab import DieIndex, Limits
 from hil.station.errors import OPEN_OHMS, ContactFailed, WrongDie
 from hil.station.instruments import Instruments
 from hil.station.touchdowns import Touchdowns
+from hil.store.protocol import Unwritable
 from hil.store.records import Finding, Touch
 
 _log = logging.getLogger(__name__)
@@ -194,8 +196,10 @@ class ContactMaker:
             self._returned()
 
     def _returned(self) -> None:
-        self._touchdowns.lend_overtravel(False)
         self._overtravel_is_ours = False
+        # A disk that takes no word of it keeps nobody from lifting: what stays marked as lent is switched off once more.
+        with suppress(Unwritable):
+            self._touchdowns.lend_overtravel(False)
 
     # --- cleaning
     def _clean(self, die: DieIndex) -> bool:

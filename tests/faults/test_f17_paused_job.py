@@ -77,7 +77,7 @@ TROUBLES = pytest.mark.parametrize("trouble", [full, read_only, locked])
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer waits ten seconds for another one in earnest, and the worker may be unheard for three."""
-    monkeypatch.setattr("hil.store.database._BUSY_MS", 50)
+    monkeypatch.setattr("hil.store.database._BUSY_MS", 250)
     monkeypatch.setattr("hil.runs.heart.UNHEARD_S", UNHEARD_S)
 
 

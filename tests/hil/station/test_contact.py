@@ -7,6 +7,7 @@ from drivers.smu.values import SourceSettings
 from hil.station.errors import CardSpent, CleaningDue, ContactFailed, NotInContact, TouchdownsSpent
 from hil.station.station import open_station
 from hil.station.touchdowns import NeedleLogInMemory
+from hil.store.protocol import Unwritable
 from tests.support.simulated_lab import CountedPulseIds, SimulatedLab
 
 DIE = (0, 0)
@@ -101,6 +102,33 @@ def test_overtravel_that_a_crash_left_on_is_off_before_the_next_touchdown(sim: S
     with open_station(sim.lab, CountedPulseIds(), lambda: None, needles) as station:
         assert touch(station).overtravel_um == 0.0
     assert not sim.prober.chuck.overtravel_on
+
+
+def test_a_disk_that_takes_nothing_keeps_no_needle_down_and_lets_none_come_down(sim: SimulatedLab):
+    class Full(NeedleLogInMemory):
+        full = False
+
+        def lend_overtravel(self, on: bool) -> None:
+            self._require_room()
+            super().lend_overtravel(on)
+
+        def book(self, die, attempt: int) -> int:
+            self._require_room()
+            return super().book(die, attempt)
+
+        def _require_room(self) -> None:
+            if self.full:
+                raise Unwritable("disk full")
+
+    needles = Full()
+    with open_station(sim.with_limits(contact_ohms=5.0), CountedPulseIds(), lambda: None, needles) as station:
+        touch(station)
+        needles.full = True
+        assert station.make_safe() == {"smu": "safe", "crossbar": "safe", "prober": "safe"}
+        made = sim.world.needles.touchdowns
+        with pytest.raises(Unwritable):
+            touch(station)
+        assert sim.world.needles.touchdowns == made
 
 
 def test_overtravel_that_was_on_before_is_nobodys_to_switch_off(sim: SimulatedLab):
