@@ -23,7 +23,7 @@ class LedgerFile:
         self._append("")
 
     def record(self, damage: Damage) -> None:
-        entry = {"kind": damage.kind, "die": damage.die, "detail": damage.detail, "monotonic_s": round(time.monotonic(), 3)}
+        entry = {"kind": damage.kind, "die": damage.die, "detail": damage.detail, "monotonic_s": time.monotonic()}
         self._append(json.dumps(entry) + "\n")
 
     def _append(self, text: str) -> None:

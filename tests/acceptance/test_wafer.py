@@ -23,6 +23,10 @@ class Measured:
     delivered: list[list[tuple[int, int]]]
 
 
+pytestmark = pytest.mark.timeout(400)
+"""The whole wafer is measured before the first test begins."""
+
+
 @pytest.fixture(scope="module")
 def wafer(service: Service) -> Measured:
     """Characterises every die while another client watches."""
