@@ -30,7 +30,7 @@ from hil.station.smu_path import Checkpoint, Junction, SmuRead, SmuReadings, ene
 
 T = TypeVar("T")
 
-SENTINEL_EVERY = 125
+SENTINEL_EVERY = 250
 MEASURED_SIEMENS = 1e-3
 """The range is set to what a junction of so much conductance draws: shorts may be beyond it, all else is measured finely."""
 _SENTINEL_ALIKE = 0.05
