@@ -4,7 +4,6 @@ back after it was taken: in a contact lost midway every junction reads open. Rul
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -24,6 +23,7 @@ from hil.station import describe, reading, safety
 from hil.station.contact import ContactMaker, ContactResult
 from hil.station.errors import InterlockOpen, NotInContact, NotMadeSafe, ScanRefused, WrongDie
 from hil.station.instruments import Instruments, PulseWitness, open_crossbar, open_prober, open_smu
+from hil.station.interlocks import Interlocks
 from hil.station.reading import BoardWriting, Conductance, KernelWritten
 from hil.station.smu_path import Junction, SmuRead
 from hil.station.sweeping import SweepHow, Traces, sweep_junctions
@@ -34,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 ReadPath = Literal["board", "smu", "auto"]
 _Z_TOLERANCE_UM = 5.0
-_LOOK_S = 1.0
-"""How often vacuum and doors are looked at while the needles are down; before they come down the driver does."""
 
 
 def open_station(
@@ -96,7 +94,7 @@ class Station:
         self._contact_maker = ContactMaker(instruments, lab.limits, touchdowns, checkpoint)
         self._touched: _Touched | None = None
         self._proving = False
-        self._monotonic, self._looked_at = monotonic, -math.inf
+        self._interlocks = Interlocks(instruments.prober, monotonic)
 
     def __enter__(self) -> Self:
         return self
@@ -153,8 +151,8 @@ class Station:
         if found != die:
             raise NotInContact(f"contact on die {die} asked for, the prober stands on {found}; go to the die first")
         contact = self._contact_maker.make(die)
-        # The driver has just seen to vacuum and doors.
-        self._touched, self._looked_at = _Touched(die, contact.placement), self._monotonic()
+        self._touched = _Touched(die, contact.placement)
+        self._interlocks.seen()
         return contact.result
 
     def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath, nplc: float = 0.1) -> Conductance:
@@ -280,20 +278,11 @@ class Station:
         if not self._instruments.prober.placement().unmoved_since(touched.placement, _Z_TOLERANCE_UM):
             self._touched = None
             raise self._moved(touched)
-        if self._monotonic() - self._looked_at >= _LOOK_S:
-            self._require_held(touched)
-
-    def _require_held(self, touched: _Touched) -> None:
-        """Raises InterlockOpen when nothing holds the wafer any more, or somebody may reach in."""
-        state = self._instruments.prober.state()
-        self._looked_at = self._monotonic()
-        wrong = [] if state.vacuum_on else ["the chuck vacuum is off: align the wafer again before going on"]
-        wrong += [] if state.doors_closed else ["a door is open: close it"]
-        if wrong:
+        try:
+            self._interlocks.require_shut(touched.die)
+        except InterlockOpen:
             self._touched = None
-            raise InterlockOpen(
-                f"while the needles were down on die {touched.die}, {'; '.join(wrong)}; what was just measured is discarded"
-            )
+            raise
 
     def _moved(self, touched: _Touched) -> NotInContact:
         state = self._instruments.prober.state()
