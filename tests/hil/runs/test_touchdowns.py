@@ -147,3 +147,17 @@ def test_the_trend_shows_each_touchdown_of_every_run_after_a_restart(lab: Simula
     ]
     assert trend[-1].run == run.id
     assert trend[-1].ohms == pytest.approx(told(store, run, "contact")[0]["ohms"])
+
+
+def test_a_climbed_ladder_and_a_cleaning_agree_with_the_probers_own_count(lab: SimulatedLab, store: Store) -> None:
+    lab.world.needles.dirt_ohms = 20_000.0
+    with Service(lab.changed(cleanings_per_wafer=1), store) as service:
+        run = service.ended(service.submit(plan_of(kind="contact_check", dies=[(0, 0)])))
+    assert run.state is RunState.FINISHED, run.error
+    (contact,) = told(store, run, "contact")
+    assert (contact["touchdowns"], contact["overtravel_um"]) == (4, 20.0)
+    assert [each.finding for each in store.contact_trend()] == ["high resistance"] * 3 + ["contact"]
+    card = store.card()
+    assert (card.touchdowns, card.since_cleaning, card.elsewhere) == (4 + 5, 1, 0)
+    assert [event for event in store.events(limit=10_000) if event.payload.get("what") == "touchdowns_elsewhere"] == []
+    assert lab.world.damage == []
