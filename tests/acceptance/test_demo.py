@@ -40,7 +40,7 @@ def test_ctrl_c_in_the_middle_stops_service_and_lab_cleanly(tmp_path: Path) -> N
         wait_until(lambda: "lab and service are up" in demo.output(), 60, "the lab is up")
         started = children_of(demo.popen.pid)
         demo.popen.send_signal(signal.SIGINT)
-        assert demo.popen.wait(30) == 130
+        assert demo.popen.wait(60) == 130
         assert "Traceback" not in demo.output()
         assert "made the lab safe" in demo.output()
         assert len(started) >= 4  # simulator, service, worker, watchdog
