@@ -174,7 +174,7 @@ class Core:
                     return
         except ScriptError as error:
             self.instrument.errors.add(-286, f"TSP Runtime error at line {error.line}: {error.text}")
-        except TspStopped:
+        except TspStopped:  # Aborted: whoever did it knows, and no error is queued for it.
             pass
         self._run = None
 
