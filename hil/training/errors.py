@@ -11,3 +11,7 @@ class DataError(TrainingError):
 
 class MapsError(TrainingError):
     """The measured maps cannot be trained on: wrong shape, nothing measured, or not the maps a checkpoint was made for."""
+
+
+class NetError(TrainingError):
+    """No such network, or none that the dies at hand can hold."""
