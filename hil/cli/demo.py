@@ -1,12 +1,12 @@
 """`hil demo`: the command. What it needs beyond the service (torch, the report) is imported only when it runs."""
 
-import signal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from hil.cli.interrupt import interruptible
 from hil.cli.options import CommandFailed
 
 
@@ -29,18 +29,11 @@ def demo(
     from hil.cli.demo_run import Wishes, run_demo
     from hil.training.errors import TrainingError
 
-    # SIGTERM means the same as Ctrl-C: leave every `with`, so that the service makes the lab safe before the lab goes.
-    # Both are set, because a shell starts a background process with SIGINT ignored.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _as_ctrl_c)
     try:
-        run_demo(Wishes(out, leave, wafer_seed, fab, dies, quick))
+        with interruptible():
+            run_demo(Wishes(out, leave, wafer_seed, fab, dies, quick))
     except KeyboardInterrupt:
         typer.echo("\nstopped: the service made the lab safe, the lab is down", err=True)
         raise typer.Exit(130) from None
     except (ChildFailed, TrainingError) as error:
         raise CommandFailed(str(error)) from error
-
-
-def _as_ctrl_c(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
