@@ -1,6 +1,6 @@
 """Where the pretended foundry failed: masks and values of defects for one die, drawn from the die's own generator.
 
-All rates and shapes are assumptions (see fab.py); only the kinds and their order of magnitude follow published sibling chips.
+All rates and shapes are assumptions (see parameters.py); only the kinds and their order of magnitude follow published sibling chips.
 """
 
 from dataclasses import dataclass
@@ -9,53 +9,89 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_protocol.geometry import Geometry
-from simulator.physics.fab import Fab
 from simulator.physics.mtj import Bools, Floats
+from simulator.physics.parameters import Fab, FabError
 
 
 @dataclass(frozen=True)
 class Defects:
     """Arrays of the geometry's shape.
 
-    short_siemens: conductance of a hard short beside the barrier, 0 where none. tmr_left: share of the TMR a pinhole leaves, 1
-    where none. tmr_factor: share of the TMR a weak barrier has, 1 where none. open_cell: no current path.
+    shorted: a metallic path beside the barrier. tmr_left: share of the TMR a pinhole leaves, 1 where none.
+    tmr_factor: share of the TMR a weak barrier has, 1 where none. open_cell: no current path.
     stuck_p, stuck_ap: the state cannot be written. telegraph: relative depth of two-level noise, 0 where none.
+    hold_s: how long a state holds by itself at 25 C where it is unstable, infinite elsewhere.
     """
 
-    short_siemens: Floats
+    shorted: Bools
     tmr_left: Floats
     tmr_factor: Floats
     open_cell: Bools
     stuck_p: Bools
     stuck_ap: Bools
     telegraph: Floats
+    hold_s: Floats
 
 
 def draw_defects(fab: Fab, geometry: Geometry, rng: np.random.Generator) -> Defects:
-    """Every defect of one die."""
+    """Every defect of one die: drawn at the fab's rates, and those that it names."""
     shape = geometry.shape
 
     def hit(rate: float) -> Bools:
         return rng.random(shape) < rate
 
-    die_rate = min(rng.gamma(fab.short_rate_shape, fab.short_rate / fab.short_rate_shape), 1.0)
-    shorted = hit(die_rate) | _segments(fab, geometry, rng)
-    stuck_p = hit(fab.stuck_p_rate)
+    shorted = hit(_short_rate(fab, rng)) | _segments(fab, geometry, rng) | _named("short_devices", fab.short_devices, geometry)
+    open_cell = hit(fab.open_rate) | _open_lines(fab, geometry, rng) | _named("open_devices", fab.open_devices, geometry)
+    stuck_p = hit(fab.stuck_p_rate) | _named("stuck_p_devices", fab.stuck_p_devices, geometry)
+    stuck_ap = hit(fab.stuck_ap_rate) | _named("stuck_ap_devices", fab.stuck_ap_devices, geometry)
+    if bad_rate := _bad_rate(fab, rng):
+        shares = np.cumsum([fab.bad_short, fab.bad_open, fab.bad_stuck_p])
+        kind = np.where(hit(bad_rate), np.searchsorted(shares, rng.random(shape), side="right"), -1)
+        shorted, open_cell, stuck_p, stuck_ap = (mask | (kind == code) for code, mask in enumerate((shorted, open_cell, stuck_p, stuck_ap)))
+    hold_s = np.exp(rng.uniform(np.log(fab.unstable_s_low), np.log(fab.unstable_s_high), shape))
     return Defects(
-        short_siemens=np.where(shorted, 1.0 / short_ohms(fab, shape, rng), 0.0),
+        shorted=shorted,
         tmr_left=np.where(hit(fab.pinhole_rate), rng.uniform(0.2, 0.8, shape), 1.0),
         tmr_factor=np.where(hit(fab.weak_rate), rng.uniform(0.10, 0.45, shape), 1.0),
-        open_cell=hit(fab.open_rate) | _open_lines(fab, geometry, rng),
+        open_cell=open_cell,
         stuck_p=stuck_p,
-        stuck_ap=hit(fab.stuck_ap_rate) & ~stuck_p,
+        stuck_ap=stuck_ap & ~stuck_p,
         telegraph=np.where(hit(fab.telegraph_rate), rng.uniform(0.02, 0.05, shape), 0.0),
+        hold_s=np.where(hit(fab.unstable_rate), hold_s, np.inf),
     )
 
 
 def short_ohms(fab: Fab, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Resistance of shorts and of broken barriers, log-normal, Ohm."""
+    """Resistance of a pillar's shorts and of broken barriers, log-normal, Ohm."""
     low, high = np.log(fab.short_ohms_low), np.log(fab.short_ohms_high)
     return np.exp(rng.normal((low + high) / 2.0, (high - low) / 3.92, shape))
+
+
+def _short_rate(fab: Fab, rng: np.random.Generator) -> float:
+    """Of one die: Gamma distributed over dies, so that their counts are over-dispersed (negative binomial)."""
+    if not fab.short_rate_shape:
+        return fab.short_rate
+    return min(rng.gamma(fab.short_rate_shape, fab.short_rate / fab.short_rate_shape), 1.0)
+
+
+def _bad_rate(fab: Fab, rng: np.random.Generator) -> float:
+    if not fab.bad_rate_high:
+        return fab.bad_rate
+    return float(np.exp(rng.uniform(np.log(fab.bad_rate_low), np.log(fab.bad_rate_high))))
+
+
+def _named(key: str, devices: tuple[int, ...], geometry: Geometry) -> Bools:
+    """Raises FabError for a device that a die does not have."""
+    mask = np.zeros(geometry.devices, dtype=np.bool_)
+    mask[_within(key, devices, geometry.devices)] = True
+    return mask.reshape(geometry.shape)
+
+
+def _within(key: str, numbers: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    beyond = [number for number in numbers if number >= count]
+    if beyond:
+        raise FabError(f"{key} holds {beyond[0]}; a die has 0 to {count - 1}")
+    return np.array(numbers, dtype=np.int64)
 
 
 def row_lines(geometry: Geometry) -> NDArray[np.int64]:
@@ -76,9 +112,12 @@ def column_lines(geometry: Geometry) -> NDArray[np.int64]:
 
 def _open_lines(fab: Fab, geometry: Geometry, rng: np.random.Generator) -> Bools:
     rows, columns = row_lines(geometry), column_lines(geometry)
-    open_rows = rng.integers(0, rows.max() + 1, rng.poisson(fab.row_opens))
-    open_columns = rng.integers(0, columns.max() + 1, rng.poisson(fab.column_opens))
-    return np.isin(rows, open_rows) | np.isin(columns, open_columns)
+    most_rows, most_columns = int(rows.max()) + 1, int(columns.max()) + 1
+    open_rows = rng.integers(0, most_rows, rng.poisson(fab.row_opens))
+    open_columns = rng.integers(0, most_columns, rng.poisson(fab.column_opens))
+    return np.isin(rows, np.append(open_rows, _within("open_row_lines", fab.open_row_lines, most_rows))) | np.isin(
+        columns, np.append(open_columns, _within("open_column_lines", fab.open_column_lines, most_columns))
+    )
 
 
 def _segments(fab: Fab, geometry: Geometry, rng: np.random.Generator) -> Bools:

@@ -3,32 +3,24 @@
 Truth for tests stands here too (`cell_siemens`, `true_classes`); no instrument shows it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_protocol.geometry import Geometry
-from simulator.physics.defects import Defects, draw_defects, short_ohms
-from simulator.physics.fab import Fab
+from simulator.physics.defects import draw_defects, short_ohms
+from simulator.physics.foundry import OPEN_OHMS, Spread, draw_junctions, law_of
 from simulator.physics.known_bias import NEGLIGIBLE, KnownBiases
-from simulator.physics.mtj import Bools, Floats, Junctions, Law, breaks_down, cell_siemens, parallel_ohms, reversal_probability
+from simulator.physics.mtj import Bools, Floats, Junctions, breaks_down, cell_siemens, reversal_probability
+from simulator.physics.parameters import Fab
+
+__all__ = ["OPEN_OHMS", "Die", "Spread", "classes"]
 
 GOOD, SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR = range(6)
 """Codes of a defect map, as the lab's contract numbers them."""
 
 CLASS_VOLTS = 0.1
-OPEN_OHMS = 1e8
 Where = tuple[int | NDArray[np.intp], ...]
 """Index of junctions in an array of the geometry's shape."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Where this die stands among the dies. ra_factor, tmr_factor: of the die's mean, from one draw and the wafer's gradient."""
-
-    ra_factor: float = 1.0
-    tmr_factor: float = 1.0
 
 
 class Die:
@@ -38,10 +30,10 @@ class Die:
     """
 
     def __init__(self, fab: Fab, geometry: Geometry, spread: Spread, rng: np.random.Generator) -> None:
-        self.fab, self.geometry, self.law = fab, geometry, Law()
+        self.fab, self.geometry, self.law = fab, geometry, law_of(fab)
         self.temperature_c = 25.0
         defects = draw_defects(fab, geometry, rng)
-        self.junctions = _draw_junctions(fab, geometry, spread, defects, rng)
+        self.junctions = draw_junctions(fab, geometry, spread, defects, rng)
         self._stuck_p, self._stuck_ap, self._telegraph = defects.stuck_p, defects.stuck_ap, defects.telegraph
         self.state_p: Bools = self._held(rng.random(geometry.shape) < 0.5)
         self._known = KnownBiases(self.junctions, self.law)
@@ -190,26 +182,3 @@ def _classified(siemens_p: Floats, siemens_ap: Floats, means: tuple[float, float
         change < 0.5 * mean_change,
     ]
     return np.select(rules, [SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR], GOOD).astype(np.uint8)
-
-
-def _draw_junctions(fab: Fab, geometry: Geometry, spread: Spread, defects: Defects, rng: np.random.Generator) -> Junctions:
-    """R_P, R_AP, V_c0 and Delta of a junction come from one draw of RA and diameter, because area and barrier enter all of them."""
-    shape = geometry.shape
-    ra_relative = np.exp(rng.normal(0.0, fab.ra_sigma, shape)) * spread.ra_factor
-    width_relative = 1.0 + rng.normal(0.0, fab.diameter_sigma, shape)
-    tmr = fab.tmr * spread.tmr_factor * (1.0 + rng.normal(0.0, fab.tmr_sigma, shape)) * defects.tmr_factor
-    ohms_p = parallel_ohms(fab.resistance_area_ohm_um2 * ra_relative, fab.diameter_nm * width_relative)
-    siemens_ap = 1.0 / (ohms_p * (1.0 + tmr))
-    area_part = 2.0 * fab.diameter_sigma
-    stability = 1.0 + rng.normal(0.0, np.sqrt(max(fab.stability_sigma**2 - area_part**2, 0.0)), shape)
-    critical = 1.0 + rng.normal(0.0, np.sqrt(max(fab.critical_sigma**2 - fab.ra_sigma**2, 0.0)), shape)
-    return Junctions(
-        ohms_p=ohms_p,
-        tmr=tmr,
-        # A path that leaves the share f of the TMR conducts G_AP (1/f - 1); see Junctions and Defects.
-        shunt_siemens=defects.short_siemens + siemens_ap * (1.0 / defects.tmr_left - 1.0),
-        series_ohms=np.where(defects.open_cell, OPEN_OHMS, fab.access_ohms * (1.0 + rng.normal(0.0, fab.access_sigma, shape))),
-        critical_volts=np.maximum(fab.critical_volts * ra_relative * critical, 0.02),
-        stability=np.maximum(fab.stability * width_relative**2 * stability, 5.0),
-        breakdown_volts=fab.breakdown_volts * rng.weibull(fab.breakdown_shape, shape),
-    )

@@ -6,10 +6,9 @@ Wafer frame: notch down, x right, y up, home die (0, 0); the wafer's centre lies
 import numpy as np
 
 from firmware_protocol.geometry import Geometry
-from simulator.physics.die import Die, Spread
-from simulator.physics.fab import Fab
-
-DieIndex = tuple[int, int]
+from simulator.physics.die import Die
+from simulator.physics.foundry import Spread
+from simulator.physics.parameters import DieIndex, Fab
 
 PITCH_UM = 10_000.0
 _CENTRE = -0.5
@@ -57,13 +56,15 @@ class Wafer:
         if index not in self.dies:
             raise KeyError(f"die {index} is not on the wafer map of {len(self.dies)} dies")
         if index not in self._made:
+            fab = self.fab.of_die(index)
             rng = np.random.default_rng([self.seed, 2, index[0] + _OFFSET, index[1] + _OFFSET])
-            self._made[index] = Die(self.fab, self.geometry, self._spread(index, rng), rng)
+            self._made[index] = Die(fab, self.geometry, self._spread(index, fab, rng), rng)
         return self._made[index]
 
-    def _spread(self, index: DieIndex, rng: np.random.Generator) -> Spread:
+    def _spread(self, index: DieIndex, fab: Fab, rng: np.random.Generator) -> Spread:
         """One draw moves RA and TMR together (a thicker barrier has more of both); the gradient runs across the wafer in one direction."""
         draw = rng.standard_normal()
         along = ((index[0] - _CENTRE) * self._slope[0] + (index[1] - _CENTRE) * self._slope[1]) / 4.0
-        ra = np.exp(self.fab.die_sigma * draw) * (1.0 + self.fab.gradient * along)
-        return Spread(float(ra), float(1.0 + 0.3 * self.fab.die_sigma * draw))
+        ra = float(np.exp(fab.die_sigma * draw) * (1.0 + fab.gradient * along))
+        tmr = float(1.0 + 0.3 * fab.die_sigma * draw)
+        return Spread(ra if fab.ra_factor is None else fab.ra_factor, tmr if fab.tmr_factor is None else fab.tmr_factor)
