@@ -147,9 +147,8 @@ _POSITIVE = frozenset(
      "breakdown_volts", "breakdown_shape", "breakdown_exponent", "short_ohms_low", "short_ohms_high", "short_times", "unstable_s_low",
      "unstable_s_high"),
 )  # fmt: skip
-_AT_MOST_ONE = frozenset(
-    ("bad_rate_low", "bad_rate_high", "level_correlation", "ap_over_p", *(name for name in NUMBERS if name.endswith("_rate")))
-)
+_RATES = frozenset(name for name in NUMBERS if name.endswith("_rate"))
+_AT_MOST_ONE = _RATES | {"bad_rate_low", "bad_rate_high", "level_correlation", "ap_over_p"}
 _IN_ORDER = (("short_ohms_low", "short_ohms_high"), ("unstable_s_low", "unstable_s_high"), ("bad_rate_low", "bad_rate_high"))
 _SHARES = ("bad_short", "bad_open", "bad_stuck_p", "bad_stuck_ap")
 
