@@ -164,7 +164,9 @@ class SwitchingPlan(_Reading):
 
 
 class VmmPlan(_Plan):
-    """Vector-matrix products on the die. inputs: float32 (batch, lines), in units of read_volts, each in -1 to 1."""
+    """Vector-matrix products on the die. inputs: float32 (batch, lines), the same for every kernel, or (batch, kernels, lines), each
+    kernel of `kernels` its own, in that order; in units of read_volts, each in -1 to 1.
+    """
 
     kind: Literal["vmm"]
     inputs: ObjectRef

@@ -18,6 +18,7 @@ from hil.model.plans import (
     SwitchingPlan,
     VmmPlan,
     junctions_in,
+    kernels_of,
 )
 from hil.model.runs import Event
 from hil.runs.context import Arrays, Measured, RunContext, Spot
@@ -104,9 +105,11 @@ def sweep(station: Station, plan: IvSweepPlan, kernel: int) -> Measured:
 
 
 def multiply(station: Station, plan: VmmPlan, kernel: int, inputs: NDArray[np.float32]) -> Measured:
-    """inputs: (batch, lines) in units of read_volts; lines not named stay at 0 V. arrays: amps (batch, lines sensed) float32."""
+    """inputs: (batch, lines), or (batch, kernels, lines) in the plan's order of kernels, in units of read_volts; lines not named stay
+    at 0 V. arrays: amps (batch, lines sensed) float32."""
     chip = station.lab.chip
-    volts = np.zeros((len(inputs), chip.rows if plan.direction == "rows" else chip.columns))
-    volts[:, : inputs.shape[1]] = inputs.astype(np.float64) * plan.read_volts
+    own = inputs if inputs.ndim == 2 else inputs[:, kernels_of(plan, station.lab).index(kernel)]
+    volts = np.zeros((len(own), chip.rows if plan.direction == "rows" else chip.columns))
+    volts[:, : own.shape[1]] = own.astype(np.float64) * plan.read_volts
     amps = station.vmm(kernel, volts, plan.direction).astype(np.float32)
     return Measured({"amps": amps}, int(np.isnan(amps).sum()))

@@ -130,11 +130,18 @@ def check_target(target: np.ndarray[Any, Any], lab: LabConfig) -> None:
 
 
 def check_inputs(inputs: np.ndarray[Any, Any], plan: VmmPlan, lab: LabConfig) -> None:
-    """Raises PlanRefused unless float32 (batch, lines), at most the driven lines of a kernel, each value in -1 to 1."""
+    """Raises PlanRefused unless float32 (batch, lines) or (batch, kernels, lines), at most the driven lines of a kernel, exactly the
+    plan's kernels, each value in -1 to 1."""
     lines = lab.chip.rows if plan.direction == "rows" else lab.chip.columns
-    if inputs.dtype != np.float32 or inputs.ndim != 2 or not 1 <= inputs.shape[1] <= lines or not len(inputs):
-        seen = f"{inputs.dtype} {inputs.shape}"
-        raise PlanRefused("inputs", seen, lines, f"inputs is {seen}, not float32 (batch, lines) with 1 to {lines} lines")
+    kernels = len(kernels_of(plan, lab))
+    seen = f"{inputs.dtype} {inputs.shape}"
+    if inputs.dtype != np.float32 or inputs.ndim not in (2, 3) or not 1 <= inputs.shape[-1] <= lines or not len(inputs):
+        needed = f"float32 (batch, lines) or (batch, kernels, lines) with 1 to {lines} lines"
+        raise PlanRefused("inputs", seen, lines, f"inputs is {seen}, not {needed}")
+    if inputs.ndim == 3 and inputs.shape[1] != kernels:
+        raise PlanRefused(
+            "inputs", seen, kernels, f"inputs is {seen}, but the plan has {kernels} kernels: (batch, {kernels}, lines) is needed"
+        )
     worst = float(np.max(np.abs(inputs)))
     if not worst <= 1.0:
         raise PlanRefused("inputs", str(worst), 1.0, f"inputs reaches {worst:g}; values are in units of read_volts, limit -1 to 1")

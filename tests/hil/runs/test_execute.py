@@ -186,6 +186,20 @@ def test_vmm_gives_the_currents_of_the_dies_own_conductances(lab: SimulatedLab, 
         assert np.nanmax(np.abs(amps[:, column] - expected)) < 0.05 * np.abs(expected).max() + 2e-6
 
 
+def test_vmm_may_drive_each_kernel_with_its_own_inputs(lab: SimulatedLab, store: Store) -> None:
+    inputs = np.zeros((2, 2, 25), np.float32)
+    inputs[0, 0, 3], inputs[1, 1, 7] = 1.0, 1.0  # first vector: row 3 of kernel 2 alone; second: row 7 of kernel 0 alone
+    die = lab.world.wafer.die(HOME)
+    plan = plan_of(kind="vmm", dies=[HOME], inputs={"object": "a" * 64}, kernels=[2, 0], read_volts=0.1)
+    with opened(lab.config, store) as station:
+        events = measured(plan, station, {"a" * 64: inputs})
+    (amps,) = [event.array for event in events if isinstance(event, ObjectMeasured)]
+    siemens = np.where(die.state_p, die.cell_siemens(True, 0.1), die.cell_siemens(False, 0.1))
+    expected = np.zeros((2, 2, 25))
+    expected[0, 0], expected[1, 1] = 0.1 * siemens[2, 3], 0.1 * siemens[0, 7]
+    assert np.nanmax(np.abs(amps - expected)) < 0.05 * expected.max() + 2e-6
+
+
 def test_a_die_without_contact_gets_no_map_and_the_run_fails_after_so_many_in_a_row(lab: SimulatedLab, store: Store) -> None:
     _dirty(lab)
     seen: list[Event] = []
