@@ -18,7 +18,7 @@ def wafer_maps(wafer: Wafer, seed: int) -> tuple[Siemens, Siemens]:
     seed: of the read noise only. Every junction that can be written is taken as written; gain, offset and noise of the board
     and the step of its averaged converter are those of the wire.
     """
-    board = Board(wafer.seed, wafer.geometry.columns)
+    board = Board(wafer.seed, max(wafer.geometry.rows, wafer.geometry.columns))
     rng = np.random.default_rng([wafer.seed, 7, seed])
     states = [np.stack([_read(wafer.die(index), state, board, rng) for index in wafer.dies]) for state in (True, False)]
     return states[0], states[1]
@@ -27,6 +27,7 @@ def wafer_maps(wafer: Wafer, seed: int) -> tuple[Siemens, Siemens]:
 def _read(die: Die, state_p: bool, board: Board, rng: np.random.Generator) -> Siemens:
     siemens = die.cell_siemens(state_p, CLASS_VOLTS)
     noise = (die.fab.read_noise_p if state_p else die.fab.read_noise_ap) / np.sqrt(_AVERAGES)
-    amps = CLASS_VOLTS * siemens * (1.0 + noise * rng.standard_normal(siemens.shape))
+    volts = board.driven(CLASS_VOLTS, slice(siemens.shape[1]))[:, None]
+    amps = volts * siemens * (1.0 + noise * rng.standard_normal(siemens.shape))
     seen = board.seen(amps, _AVERAGES, rng)
     return (np.round(seen / _AVERAGED_STEP) * _AVERAGED_STEP / CLASS_VOLTS).astype(np.float32)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from simulator.board import BOARDS, TYPICAL, BoardErrors
 from simulator.clock import Clock
 from simulator.fault_plan import FaultPlan, load_faults
 from simulator.line import LineSettings
@@ -31,6 +32,7 @@ class Options:
     baud: of the crossbar's line, 0 for as fast as the transport. crossbar_pty: a serial device instead of a socket.
     smu_clients: how many the SMU serves at a time; a real one may serve a single one.
     plain_tcp: the SMU leaves acknowledgements to the operating system, as a real one does.
+    board: what the crossbar board's lines are off by.
     ledger: file that every damage is appended to. prober_version: of SENTIO; older ones know fewer commands.
     """
 
@@ -49,6 +51,7 @@ class Options:
     faults: FaultPlan = field(default_factory=lambda: FaultPlan(0, {}))
     ledger: Path | None = None
     prober_version: str = PROBER_VERSION
+    board: BoardErrors = TYPICAL
 
     def line(self, instrument: str) -> LineSettings:
         """What lies between an instrument and its clients."""
@@ -71,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     )
     built.add_argument("--wafer-seed", type=int, default=20261122, metavar="N", help="everything random follows from it")
     built.add_argument("--fab", default="default", metavar="PRESET|FILE", help=f"{', '.join(PRESETS)}, or a TOML or JSON file")
+    built.add_argument("--board", choices=tuple(BOARDS), default="typical", help="typical: lines are off a little; ideal: none is")
     built.add_argument("--dies", type=int, default=len(whole_map()), metavar="N", help="how many, nearest the centre")
     built.add_argument("--clock", choices=("real", "fast"), default="real", help="fast: motion and measuring take no time")
     built.add_argument("--smu", default=SMU_MODELS[0], metavar="MODEL", help=", ".join(SMU_MODELS))
@@ -120,6 +124,7 @@ def options(arguments: Sequence[str]) -> Options:
         faults=FaultPlan(0, {}) if given.faults is None else load_faults(given.faults),
         ledger=given.ledger,
         prober_version=given.prober_version,
+        board=BOARDS[given.board],
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firmware_protocol.codes import Route
 from firmware_protocol.geometry import Geometry
 from simulator.agenda import Agenda
-from simulator.board import Board, exposure_s
+from simulator.board import TYPICAL, Board, BoardErrors, exposure_s
 from simulator.dice import Dice
 from simulator.needles import Damage, Needles
 from simulator.physics.die import Die
@@ -37,14 +37,14 @@ class SmuPoint(NamedTuple):
 
 
 class World:
-    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's converter lines. trigger: the wires
-    between controller and SMU. agenda: what the instruments do by themselves."""
+    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's lines. trigger: the wires between controller
+    and SMU. agenda: what the instruments do by themselves."""
 
-    def __init__(self, wafer: Wafer) -> None:
+    def __init__(self, wafer: Wafer, errors: BoardErrors = TYPICAL) -> None:
         self.wafer = wafer
         self.seed = wafer.seed
         self.geometry: Geometry = wafer.geometry
-        self.board = Board(self.seed, max(self.geometry.rows, self.geometry.columns))
+        self.board = Board(self.seed, max(self.geometry.rows, self.geometry.columns), errors)
         self._rng = np.random.default_rng([self.seed, 4])
         lying = np.random.default_rng([self.seed, 5]).uniform(-200.0, 200.0, 2)
         self.needles = Needles(wafer, (150_000.0 + float(lying[0]), 150_000.0 + float(lying[1])), CONTACT_Z_UM)
@@ -120,8 +120,9 @@ class World:
         die = self._die()
         amps = np.zeros(shape)
         if die is not None:
-            siemens = die.read(kernel, read_volts, averages, exposure_s(averages), self._rng)
-            amps = read_volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
+            volts = np.broadcast_to(self.board.driven(read_volts, slice(shape[0]))[:, None], shape)
+            siemens = die.read(kernel, volts, averages, exposure_s(averages), self._rng)
+            amps = volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
         return self.board.seen(amps, averages, self._rng)
 
     def read_devices_amps(self, devices: NDArray[np.integer], read_volts: float, averages: int) -> Floats:
@@ -129,14 +130,15 @@ class World:
         amps = np.zeros(devices.size)
         die = self._die()
         if die is not None:
-            siemens = die.read_devices(devices, read_volts, averages, exposure_s(averages), self._rng)
-            amps = read_volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
+            volts = self.board.driven(read_volts, devices // self.geometry.columns % self.geometry.rows)
+            siemens = die.read_devices(devices, volts, averages, exposure_s(averages), self._rng)
+            amps = volts * siemens / (1.0 + siemens * self.needles.contact_ohms())
         return self.board.seen(amps, averages, self._rng, devices % self.geometry.columns)
 
     def vmm_amps(self, kernel: int, input_volts: Floats, drive_rows: bool) -> Floats:
         """(vectors, driven) V -> (vectors, sensed) A: all driven lines at once, currents summed per sensed line.
 
-        Lines are taken as ideal: no voltage is lost along them.
+        Lines are taken as ideal: no voltage is lost along them. A line told 0 V is held at the reference.
         """
         volts = np.atleast_2d(np.asarray(input_volts, dtype=np.float64))
         rows, columns = self.geometry.rows, self.geometry.columns
@@ -146,6 +148,7 @@ class World:
         amps = np.zeros((volts.shape[0], sensed))
         die = self._die()
         if die is not None:
+            volts = self.board.driven(volts, slice(driven), columns=not drive_rows)
             lines = volts[:, :, None] if drive_rows else volts[:, None, :]
             across = np.broadcast_to(lines, (len(volts), rows, columns))
             siemens = die.multiply(kernel, across, exposure_s(1), self._rng)

@@ -21,6 +21,9 @@ def sim(
         Literal["real", "fast"] | None, typer.Option(help="fast: motion and settling take no time.", show_default=False)
     ] = None,
     smu: Annotated[Literal["keithley2450", "keithley2600"] | None, typer.Option(help="Which source meter.", show_default=False)] = None,
+    board: Annotated[
+        Literal["typical", "ideal"] | None, typer.Option(help="Whether the crossbar board's lines are off a little.", show_default=False)
+    ] = None,
     baud: Annotated[
         int | None, typer.Option(min=0, help="Speed of the crossbar's line, 0 for no limit; 921600 with a real clock.", show_default=False)
     ] = None,
@@ -43,6 +46,7 @@ def sim(
         "--dies": dies,
         "--clock": clock,
         "--smu": smu,
+        "--board": board,
         "--baud": baud,
         "--smu-clients": smu_clients,
         "--faults": faults,

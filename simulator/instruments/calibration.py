@@ -15,13 +15,18 @@ SENSE_LINE_BYTES = 8
 
 
 class Calibration:
-    """column_order: (columns,) physical gate line of each logical column; None while every line is its own."""
+    """column_order: (columns,) physical gate line of each logical column; None while every line is its own.
 
-    def __init__(self, geometry: Geometry) -> None:
+    built_in: that of a board whose lines are exchanged, written where it was built.
+    """
+
+    def __init__(self, geometry: Geometry, built_in: NDArray[np.intp] | None = None) -> None:
         self._columns = geometry.columns
         self._sense_lines = max(geometry.rows, geometry.columns)
         self._tables: dict[CalibrationTable, tuple[int, bytes]] = dict.fromkeys(CalibrationTable, (0, b""))
-        self.column_order: NDArray[np.intp] | None = None
+        self.column_order: NDArray[np.intp] | None = built_in
+        if built_in is not None:
+            self._tables[CalibrationTable.COLUMN_ORDER] = (1, built_in.astype(np.uint8).tobytes())
 
     def get(self, table: int) -> CalibrationResponse:
         """Raises BoardRefused for a table that does not exist."""

@@ -21,6 +21,7 @@ from simulator.instruments.controller_port import ControllerPort
 from simulator.instruments.controller_requests import BEGIN
 from simulator.instruments.controller_work import Asked, Begun, BoardWork
 from simulator.instruments.crossbar_board import CrossbarBoard
+from simulator.instruments.crossbar_lines import built_in_order
 from simulator.instruments.pulse_log import PulseLog
 from simulator.instruments.refused import BoardRefused
 from simulator.instruments.scanning import Scanning
@@ -53,7 +54,7 @@ class Controller:
         self._world = world
         self._built_in = limits or Limits()
         self._dictionary = identity.describe(world.geometry, self._built_in, serial, world.seed)
-        self._calibration = Calibration(world.geometry)
+        self._calibration = Calibration(world.geometry, built_in_order(world))
         self._ports: list[ControllerPort] = []
         self._present: ControllerPort | None = None
         self._start(boot_id, now_ns, PulseLog())

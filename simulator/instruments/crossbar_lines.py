@@ -1,6 +1,7 @@
 """The board's lines and its converter: logical numbers and microvolts in, codes out.
 
-Rule: COLUMN_ORDER is applied here and nowhere else; above this file every column is a logical one, below it a physical one.
+Rule: COLUMN_ORDER and the board's wiring are applied here and nowhere else; above this file every column is a logical one, below it a
+column of the chip.
 """
 
 import numpy as np
@@ -16,6 +17,12 @@ Codes = NDArray[np.uint16]
 Devices = NDArray[np.integer]
 
 
+def built_in_order(world: World) -> NDArray[np.intp] | None:
+    """The COLUMN_ORDER that undoes the board's wiring; None where every line goes to its own column."""
+    wiring = world.board.wiring(world.geometry.columns)
+    return None if wiring is None else np.argsort(wiring)
+
+
 class CrossbarLines:
     """reads: readings of single junctions or sense lines since the start."""
 
@@ -25,6 +32,7 @@ class CrossbarLines:
         self.reads = 0
         self._world = world
         self._calibration = calibration
+        self._wiring = world.board.wiring(world.geometry.columns)
         self._wear = WearCounters(world.geometry)
 
     def connect(self, route: Route, device: int | None) -> None:
@@ -48,7 +56,7 @@ class CrossbarLines:
 
     def multiply(self, kernel: int, input_uv: NDArray[np.int64], drive_rows: bool) -> Codes:
         """(vectors, driven) uV -> (vectors, sensed) codes."""
-        order = self._calibration.column_order
+        order = self._order()
         volts = input_uv.astype(np.float64) * 1e-6
         if order is not None and not drive_rows:
             logical, volts = volts, np.empty_like(volts)
@@ -70,14 +78,21 @@ class CrossbarLines:
         return self._logical(self._wear.counts(kernel, wear))
 
     def _logical(self, values: Codes) -> Codes:
-        """Physical columns, the last axis, in the order of the logical ones."""
-        order = self._calibration.column_order
+        """Columns of the chip, the last axis, in the order of the logical ones."""
+        order = self._order()
         return values if order is None else values[..., order]
 
     def _physical(self, devices: Devices) -> Devices:
-        order = self._calibration.column_order
+        order = self._order()
         if order is None:
             return devices
         lines = devices.astype(np.int64)
         columns = lines % self.geometry.columns
         return lines - columns + order[columns]
+
+    def _order(self) -> NDArray[np.intp] | None:
+        """(columns,) column of the chip that each logical column is; None where each is its own."""
+        order = self._calibration.column_order
+        if self._wiring is None or order is None:
+            return order if self._wiring is None else self._wiring
+        return self._wiring[order]
