@@ -107,3 +107,13 @@ class Noted:
 
 
 Event = ContactMade | StepMeasured | MapMeasured | ObjectMeasured | Noted
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing to do for so long. Whoever pulls a run's events waits then, heeding stops and the operator's wishes; it is never stored.
+
+    A run that waits itself would be deaf meanwhile.
+    """
+
+    seconds: float

@@ -14,7 +14,7 @@ from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import from_npy_bytes
 from hil.model.plans import PLAN, Plan
 from hil.model.refusals import check_plan
-from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, Noted, RunState
+from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, Noted, RunState, Waiting
 from hil.runs.bench import Bench
 from hil.runs.clock import STEPPED, WallClock
 from hil.runs.commands import require_commands
@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 Wires = Mapping[str, Mapping[str, Any]]
 _WISHES = {None: RunState.FINISHED, "pause": RunState.PAUSED, "abort": RunState.ABORTED}
 DISK_RETRY_S = 1.0
+WAIT_LOOK_S = 0.1
+"""How often a run that waits looks for the operator's wishes."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Conductor:
         context = self._context(run, clock)
         with closing(execute(plan, station, context, self.store.steps_done(run.id))) as events:
             for event in events:
+                if isinstance(event, Waiting):
+                    wish = self._wait(run, event.seconds)
+                    if wish is not None:
+                        return _WISHES[wish]
+                    continue
                 self.store.append(run.id, event)
                 self._tell_step_of(clock, run)
                 self.bench.tell_links()
@@ -96,6 +103,17 @@ class Conductor:
                 if wish is not None:
                     return _WISHES[wish]
         return RunState.FINISHED
+
+    def _wait(self, run: RunRecord, seconds: float) -> str | None:
+        """The operator's wish as soon as there is one. Raises StopRequested at once when told to stop."""
+        until = self.monotonic() + seconds
+        while True:
+            self.stops.checkpoint()
+            wish = self.store.run(run.id).wanted
+            left_s = until - self.monotonic()
+            if wish is not None or left_s <= 0:
+                return wish
+            self.stops.wait(min(left_s, WAIT_LOOK_S))
 
     def _tell_step_of(self, clock: WallClock, run: RunRecord) -> None:
         by_s = clock.news()

@@ -11,7 +11,7 @@ from typing import Any
 
 from hil.model.lab import DieIndex
 from hil.model.plans import Plan
-from hil.model.runs import ContactMade, Event, Noted, Step, StepMeasured
+from hil.model.runs import ContactMade, Event, Noted, Step, StepMeasured, Waiting
 from hil.runs.context import Arrays, Done, RunContext, Spot
 from hil.runs.errors import RunFailed
 from hil.runs.metadata import DieResults
@@ -20,7 +20,7 @@ from hil.station.errors import ContactFailed, NotMadeSafe, TouchdownsSpent
 from hil.station.station import Station
 
 
-def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Generator[Event]:
+def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Generator[Event | Waiting]:
     """Measure what is not done yet, die by die in the order of the steps.
 
     Raises RunFailed after limits.consecutive_contact_failures dies in a row without contact, or when no die at all had any;
@@ -70,7 +70,7 @@ class _Die:
         self.index, self.steps, self.plan, self.procedure = index, steps, plan, procedure
 
 
-def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iterator[Event]:
+def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iterator[Event | Waiting]:
     todo = [step for step in die.steps if step.index not in done]
     begun = _begun(die.index, todo, context)
     began = context.monotonic()
