@@ -10,6 +10,18 @@ _Z95 = 1.959964
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A parameter with its 95 % interval; None where the dies measured do not tell it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+UNKNOWN = Estimate(None, None, None)
+
+
+@dataclass(frozen=True)
 class Rate:
     """A pooled rate per junction (or line). low, high: 95 % interval, Wilson, widened for over-dispersion.
 
