@@ -1,4 +1,4 @@
-"""One die: 20,000 junctions with their states, drawn once from (seed, die) and changed only by voltage.
+"""One die: 20,000 junctions with their states, drawn once from (seed, die), changed by voltage and by time.
 
 Truth for tests stands here too (`cell_siemens`, `true_classes`); no instrument shows it.
 """
@@ -8,18 +8,21 @@ from numpy.typing import NDArray
 
 from firmware_protocol.geometry import Geometry
 from simulator.physics.defects import draw_defects, short_ohms
+from simulator.physics.drift import RESOLUTION_S, Flat, Flicker, Relaxation
 from simulator.physics.foundry import OPEN_OHMS, Spread, draw_junctions, law_of
 from simulator.physics.known_bias import NEGLIGIBLE, KnownBiases
-from simulator.physics.mtj import Bools, Floats, Junctions, breaks_down, cell_siemens, reversal_probability
+from simulator.physics.mtj import Bools, Floats, Junctions, breaks_down, cell_siemens, hold_s, reversal_probability
 from simulator.physics.parameters import Fab
 
 __all__ = ["OPEN_OHMS", "Die", "Spread", "classes"]
 
-GOOD, SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR = range(6)
+GOOD, SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR, UNSTABLE = range(7)
 """Codes of a defect map, as the lab's contract numbers them."""
 
 CLASS_VOLTS = 0.1
-Where = tuple[int | NDArray[np.intp], ...]
+UNSTABLE_S = 10.0
+"""A junction is unstable whose state holds no longer than that at 25 C."""
+Where = tuple[int | slice | NDArray[np.intp], ...]
 """Index of junctions in an array of the geometry's shape."""
 
 
@@ -27,16 +30,20 @@ class Die:
     """Junctions of one die and their present states.
 
     junctions: parameters, (kernels, rows, columns). state_p: True where parallel. temperature_c: of the chuck.
+    now_s: of the lab's clock; see `pass_time`.
     """
 
     def __init__(self, fab: Fab, geometry: Geometry, spread: Spread, rng: np.random.Generator) -> None:
         self.fab, self.geometry, self.law = fab, geometry, law_of(fab)
-        self.temperature_c = 25.0
+        self.temperature_c, self.now_s = 25.0, 0.0
         defects = draw_defects(fab, geometry, rng)
         self.junctions = draw_junctions(fab, geometry, spread, defects, rng)
         self._stuck_p, self._stuck_ap, self._telegraph = defects.stuck_p, defects.stuck_ap, defects.telegraph
         self.state_p: Bools = self._held(rng.random(geometry.shape) < 0.5)
         self._known = KnownBiases(self.junctions, self.law)
+        relaxing, flickering = rng.spawn(2)
+        self._relaxation = Relaxation(self.junctions, self.law, relaxing)
+        self._flicker = Flicker(geometry.devices, flickering)
 
     def _held(self, state_p: Bools) -> Bools:
         return (state_p | self._stuck_p) & ~self._stuck_ap
@@ -51,27 +58,52 @@ class Die:
         return cell_siemens(self.junctions, states, volts, self.law)[0]
 
     def true_classes(self) -> NDArray[np.uint8]:
-        """(kernels, rows, columns) uint8 by noise-free conductance at 0.1 V: what a perfect measurement would find."""
-        return classes(self.cell_siemens(True, CLASS_VOLTS), self.cell_siemens(False, CLASS_VOLTS))
+        """(kernels, rows, columns) uint8 by noise-free conductance at 0.1 V: what a perfect measurement would find.
 
-    # --- what the instruments do to it
+        UNSTABLE only where conductance alone says GOOD.
+        """
+        codes = classes(self.cell_siemens(True, CLASS_VOLTS), self.cell_siemens(False, CLASS_VOLTS))
+        codes[(codes == GOOD) & (hold_s(self.junctions.stability, self.law) <= UNSTABLE_S)] = UNSTABLE
+        return codes
+
+    # --- what happens to it
+    def pass_time(self, now_s: float) -> None:
+        """Let it be so late, on a clock that starts at 0 and never goes back: states relax, to a millisecond."""
+        self.now_s = now_s
+        if now_s - self._relaxation.now_s < RESOLUTION_S:
+            return
+        changed = self._relaxation.until(now_s, self.temperature_c)
+        if changed.size:
+            fixed = (self._stuck_p | self._stuck_ap).flat[changed]
+            self.state_p.flat[changed] ^= ~fixed
+
     def read(self, kernel: int, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
         """Noisy cell conductance of a kernel, (rows, columns) S, mean of `averages` reads; disturbs what it may.
 
         cell_volts: a number or (rows, columns). exposure_s: how long each junction is biased in all.
         """
-        return self._read((kernel,), cell_volts, averages, exposure_s, rng)
+        return self._read((kernel,), self._flat(kernel), cell_volts, averages, exposure_s, rng)
+
+    def read_all(self, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
+        """Like `read`, of the whole die: (kernels, rows, columns) S."""
+        return self._read((slice(None),), slice(None), cell_volts, averages, exposure_s, rng)
 
     def read_devices(
-        self, devices: NDArray[np.integer], cell_volts: float, averages: int, exposure_s: float, rng: np.random.Generator
+        self, devices: NDArray[np.integer], cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator
     ) -> Floats:
         """Like `read`, of flat device numbers: (devices,) S. One named twice is read twice, and disturbed as if once."""
-        return self._read(np.unravel_index(devices, self.geometry.shape), cell_volts, averages, exposure_s, rng)
+        return self._read(np.unravel_index(devices, self.geometry.shape), devices, cell_volts, averages, exposure_s, rng)
 
-    def _read(self, where: Where, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
+    def _flat(self, kernel: int) -> slice:
+        of_kernel = self.geometry.rows * self.geometry.columns
+        return slice(kernel * of_kernel, (kernel + 1) * of_kernel)
+
+    def _read(
+        self, where: Where, flat: Flat, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator
+    ) -> Floats:
         junctions, state_p = self.junctions[where], self.state_p[where]
         siemens, junction_volts = cell_siemens(junctions, state_p, cell_volts, self.law, self.temperature_c)
-        noise = self._noise(where, siemens.shape, averages, rng)
+        noise = self._noise(where, flat, siemens.shape, averages, rng)
         self._stress(where, junctions, junction_volts, exposure_s, rng)
         return siemens * noise
 
@@ -82,15 +114,17 @@ class Die:
         """
         junctions = self.junctions[kernel]
         siemens, junction_volts = cell_siemens(junctions, self.state_p[kernel], cell_volts, self.law, self.temperature_c)
-        noisy = siemens * self._noise((kernel,), siemens.shape, 1, rng)
+        noisy = siemens * self._noise((kernel,), self._flat(kernel), siemens.shape, 1, rng)
         for extreme in (junction_volts.max(axis=0), junction_volts.min(axis=0)):
             self._stress((kernel,), junctions, extreme, exposure_s * len(cell_volts), rng)
         return noisy
 
-    def _noise(self, where: Where, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
-        """Factor of `shape`, whose last axes are those of `where`."""
-        relative = np.where(self.state_p[where], self.fab.read_noise_p, self.fab.read_noise_ap) / np.sqrt(averages)
-        factor = 1.0 + relative * rng.standard_normal(shape)
+    def _noise(self, where: Where, flat: Flat, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
+        """Factor of `shape`, whose last axes are those of `where`. What is slow does not average: only the white part does."""
+        state_p, fab = self.state_p[where], self.fab
+        white = np.where(state_p, fab.read_noise_p, fab.read_noise_ap) / np.sqrt(averages)
+        slow = np.where(state_p, fab.flicker_p, fab.flicker_ap) * self._flicker.at(self.now_s, flat).reshape(state_p.shape)
+        factor = 1.0 + slow + white * rng.standard_normal(shape)
         telegraph = self._telegraph[where]
         if telegraph.any():
             factor += telegraph * (rng.binomial(averages, 0.5, shape) / averages - 0.5)
@@ -115,7 +149,7 @@ class Die:
         """Reverse and break what this voltage and time reverse and break. `junctions` is what `where` selects."""
         # One worst junction decides whether 625 probabilities and draws are worth the time: most reads disturb nothing.
         state_p = self.state_p[where]
-        chance = reversal_probability(junctions, state_p, junction_volts, width_s, self.law)
+        chance = reversal_probability(junctions, state_p, junction_volts, width_s, self.law, self.temperature_c)
         if chance.max(initial=0.0) > NEGLIGIBLE:
             flipped = rng.random(state_p.shape) < chance
             fixed = self._stuck_p[where] | self._stuck_ap[where]
@@ -137,6 +171,11 @@ class Die:
     def read_noise_of(self, device: int) -> float:
         """Relative standard deviation of one reading of it."""
         return self.fab.read_noise_p if self.state_p.item(device) else self.fab.read_noise_ap
+
+    def slow_noise_of(self, device: int) -> float:
+        """Its relative departure from the mean at this time: what reading again at once does not average."""
+        amplitude = self.fab.flicker_p if self.state_p.item(device) else self.fab.flicker_ap
+        return amplitude * float(self._flicker.at(self.now_s, device)) if amplitude else 0.0
 
     def stress_one(self, device: int, cell_volts: float, width_s: float, rng: np.random.Generator) -> bool:
         """As `pulse` of one junction. False where it is known that this changes nothing."""

@@ -20,7 +20,7 @@ class KnownBias:
     """One voltage across the cell, both states of every junction, by flat device number."""
 
     def __init__(self, junctions: Junctions, law: Law, cell_volts: float, temperature_c: float) -> None:
-        self._junctions, self._law = junctions, law
+        self._junctions, self._law, self._temperature_c = junctions, law, temperature_c
         shape = junctions.ohms_p.shape
         both = [cell_siemens(junctions, np.full(shape, state_p), cell_volts, law, temperature_c) for state_p in (False, True)]
         self._siemens: tuple[Floats, ...] = tuple(siemens.ravel() for siemens, _ in both)
@@ -42,7 +42,7 @@ class KnownBias:
 
     def _harmless_for(self, state_p: bool, width_s: float) -> Bools:
         volts = self._junction_volts[state_p]
-        chance = reversal_probability(self._junctions, np.full(volts.shape, state_p), volts, width_s, self._law)
+        chance = reversal_probability(self._junctions, np.full(volts.shape, state_p), volts, width_s, self._law, self._temperature_c)
         return ((chance <= NEGLIGIBLE) & ~breaks_down(self._junctions, volts, width_s, self._law)).ravel()
 
 

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 REFERENCE_C = 25.0
+ZERO_C_KELVIN = 273.15
+BARRIER_PER_KELVIN = -0.001
+"""Relative drift of the energy barrier K_eff V around 25 C: an assumption."""
 TMR_PER_KELVIN = -0.002
 OHMS_PER_KELVIN = -0.0003
 """Relative drifts of TMR and of the parallel resistance around 25 C: assumptions; that R_AP carries the change is
@@ -91,6 +94,36 @@ def cell_siemens(
     return siemens / (1.0 + siemens * junctions.series_ohms), junction_volts
 
 
+def stability_at(stability: Any, temperature_c: float) -> Any:
+    """Delta(T) = E_b(T) / k_B T, with E_b falling linearly from its value at 25 C. The definition of Delta; slope: assumption."""
+    return stability * _barrier_left(temperature_c) * (REFERENCE_C + ZERO_C_KELVIN) / (temperature_c + ZERO_C_KELVIN)
+
+
+def critical_volts_at(critical_volts: Any, temperature_c: float) -> Any:
+    """V_c0(T) = I_c0 R, I_c0 = 4 e alpha E_b(T) / (eta hbar): in proportion to the barrier.
+
+    Source: J. Z. Sun, PRB 62, 570 (2000); form of the Arm compact model.
+    """
+    return critical_volts * _barrier_left(temperature_c)
+
+
+def _barrier_left(temperature_c: float) -> float:
+    return max(1.0 + BARRIER_PER_KELVIN * (temperature_c - REFERENCE_C), 0.05)
+
+
+def hold_s(stability: Any, law: Law, temperature_c: float = REFERENCE_C) -> Floats:
+    """Mean time for which a state stands without bias, tau0 exp(Delta), s; of both states alike. Source: Neel-Arrhenius law."""
+    return law.attempt_s * np.exp(np.minimum(stability_at(stability, temperature_c), 600.0))
+
+
+def relaxed_probability(hold: Any, elapsed_s: float) -> Floats:
+    """P = (1 - exp(-2 t / tau)) / 2 that the other state is found after a time without bias.
+
+    Source: two-state master equation with equal rates; W. F. Brown, Phys. Rev. 130, 1677 (1963). A long wait forgets everything.
+    """
+    return -0.5 * np.expm1(-2.0 * elapsed_s / np.asarray(hold, dtype=np.float64))
+
+
 def thermal_probability(overdrive: Any, stability: Any, width_s: float, law: Law) -> Floats:
     """P = 1 - exp(-(t / tau0) exp(-Delta (1 - i)^b)), i = V / V_c0 clipped to 0..1: thermally activated reversal.
 
@@ -126,13 +159,16 @@ def switch_probability(overdrive: Any, stability: Any, width_s: float, law: Law)
     return np.where(np.asarray(overdrive) < MIXED_OVERDRIVE, mixed, ballistic)
 
 
-def reversal_probability(junctions: Junctions, state_p: Bools, junction_volts: Any, width_s: float, law: Law) -> Floats:
+def reversal_probability(
+    junctions: Junctions, state_p: Bools, junction_volts: Any, width_s: float, law: Law, temperature_c: float = REFERENCE_C
+) -> Floats:
     """Probability that the present state is lost: positive volts drive AP to P, negative P to AP; the other polarity holds.
 
     The same law is the read disturb, with the read voltage and the time it is applied.
     """
     signed = np.where(state_p, -junction_volts / law.asymmetry, junction_volts)
-    return switch_probability(np.maximum(signed, 0.0) / junctions.critical_volts, junctions.stability, width_s, law)
+    overdrive = np.maximum(signed, 0.0) / critical_volts_at(junctions.critical_volts, temperature_c)
+    return switch_probability(overdrive, stability_at(junctions.stability, temperature_c), width_s, law)
 
 
 def breaks_down(junctions: Junctions, junction_volts: Any, width_s: float, law: Law) -> Bools:
