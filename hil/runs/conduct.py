@@ -26,7 +26,7 @@ from hil.runs.stops import Stop, Stops
 from hil.station.errors import NotMadeSafe
 from hil.station.station import Station
 from hil.store.protocol import NotFound, Store, Unwritable
-from hil.store.records import EventRecord, RunRecord
+from hil.store.records import EventRecord, LiveRecord, RunRecord
 
 _log = logging.getLogger(__name__)
 
@@ -51,16 +51,16 @@ class Conductor:
     def perform(self, run: RunRecord) -> None:
         """Take the run from queued to whatever state it ends in. Raises Unwritable when it did not begin, or had to be left
         marked running: the next worker then calls it interrupted."""
-        self.stops.rearm()
         try:
             self.store.set_state(run.id, RunState.RUNNING)
         except (NotFound, IllegalTransition):
             return  # deleted or aborted between our look at the queue and now
         _log.info("run %s: %s on %s", run.id, run.plan["kind"], run.plan["wafer"])
-        try:
-            ending = Ending(self._measure(run))
-        except Exception as error:  # noqa: BLE001 - recorded in the run, whatever it is
-            ending = self._ending(run, error)
+        with self.stops.heeding(run.id):
+            try:
+                ending = Ending(self._measure(run))
+            except Exception as error:  # noqa: BLE001 - recorded in the run, whatever it is
+                ending = self._ending(run, error)
         self._keep(run, ending)
         _log.info("run %s: %s%s", run.id, ending.state, f": {ending.text}" if ending.text else "")
         self._settle(ending)
@@ -100,7 +100,8 @@ class Conductor:
                     self.store.set_wires(run.id, added(run.wires, before, station.wires()))
                 self.stops.checkpoint()
                 wish = self.store.run(run.id).wanted
-                if wish is not None:
+                # A pause right after a touchdown would have the die touched once more for nothing.
+                if wish is not None and not (wish == "pause" and isinstance(event, ContactMade)):
                     return _WISHES[wish]
         return RunState.FINISHED
 
@@ -135,6 +136,7 @@ class Conductor:
             touched=touched(self.store, run.id),
             monotonic=self.monotonic,
             clock_stepped=clock.stepped,
+            live=_Asked(self.store, run.id),
         )
 
     def _ending(self, run: RunRecord, error: Exception) -> Ending:
@@ -148,6 +150,8 @@ class Conductor:
         if reason is not None:
             text = story(error)
             return Ending(RunState.INTERRUPTED, text if isinstance(error, StopRequested) else f"{reason}; {text}")
+        if isinstance(error, StopRequested):
+            return Ending(RunState.ABORTED, cut_short=True)
         return ending_of(run.id, error, self._disk())
 
     def _disk(self) -> Unwritable | None:
@@ -178,9 +182,26 @@ class Conductor:
 
     def _settle(self, ending: Ending) -> None:
         if ending.links_in_doubt:
-            self.bench.drop(f"the last run {ending.state}; connecting anew: {ending.text}")
+            self.bench.drop(f"the last run {ending.state}; connecting anew: {ending.text or 'it was cut short'}")
         elif self.stops.reason() is None:
             self.bench.publish()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """context.LiveRequests of one run, on the store."""
+
+    store: Store
+    run: str
+
+    def take(self) -> LiveRecord | None:
+        return self.store.take_live(self.run)
+
+    def answer(self, number: int, data: bytes) -> None:
+        self.store.answer_live(number, data)
+
+    def refuse(self, number: int, error: str) -> None:
+        self.store.refuse_live(number, error)
 
 
 def stored_results(store: Store, run_id: str) -> dict[tuple[tuple[int, int], str], str]:

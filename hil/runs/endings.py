@@ -26,15 +26,16 @@ _FOLLOWS = (NotMadeSafe, OutputMayBeOn, GeneratorExit)
 
 @dataclass(frozen=True)
 class Ending:
-    """text: why, None where nothing went wrong."""
+    """text: why, None where nothing went wrong. cut_short: in the middle of a step."""
 
     state: RunState
     text: str | None = None
+    cut_short: bool = False
 
     @property
     def links_in_doubt(self) -> bool:
         """Nobody knows what state they are in: they have to be opened anew."""
-        return self.state is RunState.FAILED or (self.state is RunState.PAUSED and self.text is not None)
+        return self.cut_short or self.state is RunState.FAILED or (self.state is RunState.PAUSED and self.text is not None)
 
 
 def ending_of(run: str, error: Exception, disk: Unwritable | None) -> Ending:

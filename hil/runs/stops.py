@@ -1,7 +1,8 @@
 """When the worker has to stop, and the proof that it moves: one object asked at every checkpoint.
 
 Rule 1: a stop is raised once per run and only at a checkpoint, so that making safe is never itself interrupted.
-Rule 2: the heartbeat beats for progress, not for being alive: a main loop that hangs falls silent."""
+Rule 2: an abort does not wait for the end of a step, which may be an hour away; a pause does, so that nothing measured is lost.
+Rule 3: the heartbeat beats for progress, not for being alive: a main loop that hangs falls silent."""
 
 import os
 import signal
@@ -15,7 +16,7 @@ from hil.runs.errors import StopRequested
 from hil.store.protocol import Store
 
 _LOOK_S = 0.02
-"""How often the store is asked for an emergency stop, at most."""
+"""How often the store is asked for an emergency stop and an abort, at most."""
 
 
 class Stop(StrEnum):
@@ -24,6 +25,7 @@ class Stop(StrEnum):
     SIGNAL = "the service was told to stop"
     PARENT = "the service's main process ended"
     ESTOP = "emergency stop"
+    ABORT = "the run was aborted"
 
 
 class Stops:
@@ -33,7 +35,8 @@ class Stops:
         self._store, self._parent, self._monotonic = store, parent, monotonic
         self._woken = threading.Event()
         self._signalled = False
-        self._raised = False
+        self._run: str | None = None
+        self._raised = self._aborted = False
         self._seen, self._looked, self._latched, self._resets = -1, 0.0, False, 0
         self._progress = monotonic()
 
@@ -57,6 +60,7 @@ class Stops:
             if seen != self._seen:
                 record = self._store.station()
                 self._seen, self._latched, self._resets = seen, record.estop is not None, record.resets
+                self._aborted = self._run is not None and self._store.run(self._run).wanted == "abort"
         return self._latched
 
     def resets(self) -> int:
@@ -68,14 +72,19 @@ class Stops:
         """The most urgent one."""
         return Stop.ESTOP if self.latched(at_once) else self.leaving()
 
-    def rearm(self) -> None:
-        """A new run begins: the next stop is raised again."""
-        self._raised = False
+    @contextmanager
+    def heeding(self, run_id: str) -> Generator[None]:
+        """Around a run: the next stop is raised again, and an abort of this run is one."""
+        self._run, self._raised, self._seen = run_id, False, -1
+        try:
+            yield
+        finally:
+            self._run, self._aborted = None, False
 
     def checkpoint(self) -> None:
         """Between two small operations. Raises StopRequested, once per run."""
         self._progress = self._monotonic()
-        reason = None if self._raised else self.reason()
+        reason = None if self._raised else self.reason() or (Stop.ABORT if self._aborted else None)
         if reason is not None:
             self._raised = True
             raise StopRequested(reason)

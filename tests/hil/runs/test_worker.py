@@ -1,18 +1,20 @@
 """The worker against the simulated lab: runs from the queue to their end, and everything that can come between."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from drivers.crossbar import open_crossbar_for_safety
 from hil.api.views import station_view
+from hil.model.plans import Plan
 from hil.model.runs import RunState
 from hil.runs.bench import LONGEST_RETRY_S, Bench
 from hil.runs.stops import Stops
 from hil.station.emergency import clear_emergency
 from hil.store.protocol import Store
+from hil.store.records import RunRecord
 from hil.store.shelf import utc_now
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
@@ -76,6 +78,54 @@ def test_an_aborted_run_is_safe_keeps_what_it_measured_and_lets_the_next_one_go(
         assert service.ended(run).state is RunState.ABORTED
         assert len(store.newest_maps("W1", "conductance", "P")) >= 1
         assert service.ended(following).state is RunState.FINISHED
+
+
+def wished_at(service: Service, store: Store, run: RunRecord, wish: str, due: Callable[[], bool]) -> None:
+    """The operator's wish comes at the first checkpoint from which it is due."""
+    checkpoint, wished = service.stops[0].checkpoint, False
+
+    def and_wish() -> None:
+        nonlocal wished
+        if not wished and due():
+            wished = True
+            store.want(run.id, wish)
+        checkpoint()
+
+    service.stops[0].checkpoint = and_wish
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        plan_of(kind="iv_sweep", dies=[(0, 0)], junctions=[[0, r, c] for r in range(25) for c in range(25)], start=-0.1, stop=0.1, points=41),
+        plan_of(kind="switching", dies=[(0, 0)], junctions=[[0, 3, 7]], pulse_volts=[0.5], pulse_s=[1e-7], repeats=1000),
+        plan_of(kind="read", path="smu", dies=[(0, 0)], kernels=[0], averages=1, nplc=1.0),
+    ],
+)
+def test_an_abort_does_not_wait_for_the_end_of_a_long_step(lab: SimulatedLab, store: Store, plan: Plan) -> None:
+    service = Service(lab.config, store)
+    run = service.submit(plan)
+    wished_at(service, store, run, "abort", lambda: "contact" in {event.kind for event in store.events(run_id=run.id)})
+    with service:
+        aborted = service.ended(run)
+        assert (aborted.state, aborted.done, aborted.error) == (RunState.ABORTED, 0, None)
+        assert lab.is_safe()
+        assert not store.station().held
+        assert service.ended(service.submit(plan_of(kind="read", dies=[(0, 0)], kernels=[0]))).state is RunState.FINISHED
+    assert lab.world.damage == []
+
+
+def test_a_pause_keeps_what_the_needles_came_down_for(lab: SimulatedLab, store: Store) -> None:
+    service = Service(lab.config, store)
+    run = service.submit(plan_of(kind="contact_check"))
+    wished_at(service, store, run, "pause", lambda: "contact" in {event.kind for event in store.events(run_id=run.id)})
+    with service:
+        paused = service.reached(run, RunState.PAUSED)
+        assert paused.done == 1
+        assert lab.is_safe()
+        store.want(run.id, "resume")
+        assert service.ended(run).state is RunState.FINISHED
+    assert set(store.touchdowns("W1").values()) == {1}, "no die is touched twice for one result"
 
 
 def test_told_to_stop_the_worker_makes_safe_and_marks_the_run_interrupted(lab: SimulatedLab, store: Store) -> None:
