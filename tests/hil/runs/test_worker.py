@@ -97,7 +97,9 @@ def wished_at(service: Service, store: Store, run: RunRecord, wish: str, due: Ca
 @pytest.mark.parametrize(
     "plan",
     [
-        plan_of(kind="iv_sweep", dies=[(0, 0)], junctions=[[0, r, c] for r in range(25) for c in range(25)], start=-0.1, stop=0.1, points=41),
+        plan_of(
+            kind="iv_sweep", dies=[(0, 0)], junctions=[[0, r, c] for r in range(25) for c in range(25)], start=-0.1, stop=0.1, points=41
+        ),
         plan_of(kind="switching", dies=[(0, 0)], junctions=[[0, 3, 7]], pulse_volts=[0.5], pulse_s=[1e-7], repeats=1000),
         plan_of(kind="read", path="smu", dies=[(0, 0)], kernels=[0], averages=1, nplc=1.0),
     ],
