@@ -37,7 +37,7 @@ async def run(chosen: Options) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_serving)
-    world = World(Wafer(chosen.wafer_seed, chosen.fab, nearest_dies(chosen.dies)), chosen.board)
+    world = World(Wafer(chosen.wafer_seed, chosen.fab, nearest_dies(chosen.dies)), chosen.board, chosen.clock.now_ns)
     if chosen.ledger is not None:
         world.needles.report = LedgerFile(chosen.ledger).record
     async with Host(chosen.clock) as host:

@@ -4,6 +4,7 @@ Rule 1: nothing is seen but through needles that touch; without contact every pa
 Rule 2: reading is biasing: whatever reads a junction can disturb it, as on a real die.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -38,10 +39,11 @@ class SmuPoint(NamedTuple):
 
 class World:
     """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's lines. trigger: the wires between controller
-    and SMU. agenda: what the instruments do by themselves."""
+    and SMU. agenda: what the instruments do by themselves. now_ns: the clock that junctions live by; without one no time passes for them."""
 
-    def __init__(self, wafer: Wafer, errors: BoardErrors = TYPICAL) -> None:
+    def __init__(self, wafer: Wafer, errors: BoardErrors = TYPICAL, now_ns: Callable[[], int] = lambda: 0) -> None:
         self.wafer = wafer
+        self._now_ns, self._begun_ns = now_ns, now_ns()
         self.seed = wafer.seed
         self.geometry: Geometry = wafer.geometry
         self.board = Board(self.seed, max(self.geometry.rows, self.geometry.columns), errors)
@@ -90,9 +92,16 @@ class World:
         self.needles.move_z(z_um, self._output_on)
 
     def warm(self, temperature_c: float) -> None:
-        """The wafer on the chuck has another temperature."""
+        """The wafer on the chuck has another temperature; what relaxed so far did so at the old one."""
+        if temperature_c != self.temperature_c:
+            self.wafer.warm(temperature_c, self.now_s)
         self.temperature_c = temperature_c
         self.needles.warm(temperature_c)
+
+    @property
+    def now_s(self) -> float:
+        """Since this lab began, s."""
+        return (self._now_ns() - self._begun_ns) * 1e-9
 
     def _die(self) -> Die | None:
         index = self.needles.die_in_contact
@@ -100,6 +109,7 @@ class World:
             return None
         die = self.wafer.die(index)
         die.temperature_c = self.temperature_c
+        die.pass_time(self.now_s)
         return die
 
     # --- the crossbar controller
@@ -230,4 +240,7 @@ class World:
         die = self._die()
         if die is None or self._device is None:
             return 0.0
-        return die.read_noise_of(self._device) * self._smu_dice.normal()
+        noise = die.read_noise_of(self._device) * self._smu_dice.normal() + die.slow_noise_of(self._device)
+        if depth := die.telegraph_of(self._device):
+            noise += 0.5 * float(np.copysign(depth, self._smu_dice.normal()))
+        return noise

@@ -177,6 +177,10 @@ class Die:
         amplitude = self.fab.flicker_p if self.state_p.item(device) else self.fab.flicker_ap
         return amplitude * float(self._flicker.at(self.now_s, device)) if amplitude else 0.0
 
+    def telegraph_of(self, device: int) -> float:
+        """Relative distance of its two levels, 0 for nearly all."""
+        return self._telegraph.item(device)
+
     def stress_one(self, device: int, cell_volts: float, width_s: float, rng: np.random.Generator) -> bool:
         """As `pulse` of one junction. False where it is known that this changes nothing."""
         known = self._known.at(cell_volts, self.temperature_c)

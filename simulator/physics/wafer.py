@@ -61,6 +61,12 @@ class Wafer:
             self._made[index] = Die(fab, self.geometry, self._spread(index, fab, rng), rng)
         return self._made[index]
 
+    def warm(self, temperature_c: float, now_s: float) -> None:
+        """All dies get another temperature, having passed the time until now at the one they had."""
+        for die in self._made.values():
+            die.pass_time(now_s)
+            die.temperature_c = temperature_c
+
     def _spread(self, index: DieIndex, fab: Fab, rng: np.random.Generator) -> Spread:
         """One draw moves RA and TMR together (a thicker barrier has more of both); the gradient runs across the wafer in one direction."""
         draw = rng.standard_normal()
