@@ -4,7 +4,7 @@ add to which column of weights.
 Rule 1: one reading is one kernel under one pattern of driven rows; rows that belong to somebody else stay at 0 V.
 Rule 2: a current counts only where all driven rows of its column belong to the same column of weights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,9 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Readings that share a die and their driven rows: one `vmm` plan. kernels: in its order. readings: their places among all."""
+    """Readings of one die slot, no kernel twice: one `vmm` plan. readings: their places among all of the layer, in kernels' order."""
 
     die: int
-    rows: NDArray[np.int32]
     kernels: tuple[int, ...]
     readings: tuple[int, ...]
 
@@ -70,13 +69,18 @@ class LayerTiles:
         np.add.at(total, self.terms.slot, self.terms.sign[:, None] * of_terms)
         return total.T
 
-    def passes(self) -> Iterator[Pass]:
-        """The readings as `vmm` plans, all those of a die together: the prober moves once a die."""
-        keys = np.column_stack([self.die, self.rows])
-        patterns, which = np.unique(keys, axis=0, return_inverse=True)
-        for index, pattern in enumerate(patterns):
-            readings = np.flatnonzero(which.ravel() == index)
-            yield Pass(int(pattern[0]), pattern[1:].astype(np.int32), tuple(self.kernel[readings].tolist()), tuple(readings.tolist()))
+    def passes(self) -> tuple[Pass, ...]:
+        """The readings as `vmm` plans with inputs (batch, kernels, 25), those of a die one after the other: the prober moves once a die."""
+        turn = np.zeros(len(self.kernel), np.intp)
+        for index in range(1, len(turn)):
+            same = (self.die[index], self.kernel[index]) == (self.die[index - 1], self.kernel[index - 1])
+            turn[index] = turn[index - 1] + 1 if same else 0
+        return tuple(
+            Pass(int(die), tuple(self.kernel[readings].tolist()), tuple(readings.tolist()))
+            for die in np.unique(self.die)
+            for number in range(turn[self.die == die].max() + 1)
+            if (readings := np.flatnonzero((self.die == die) & (turn == number))).size
+        )
 
 
 def tiles_of(plan: Floorplan) -> tuple[LayerTiles, ...]:

@@ -49,17 +49,22 @@ def test_what_the_board_adds_up_is_the_matrix_product(shapes: list[tuple[int, in
         np.testing.assert_allclose(tiles.sums(amps), values @ weights(each, encoding), atol=1e-4)
 
 
-def test_a_pass_is_one_vmm_plan_and_the_passes_are_all_readings() -> None:
-    plan = floorplan(parse_net("100-76-10x3", "independent"))
-    first, second = tiles_of(plan)
-    assert len(list(first.passes())) == 4
-    assert len(list(second.passes())) == 3 + 5
-    for tiles in (first, second):
-        passes = list(tiles.passes())
+@pytest.mark.parametrize("name", ["100-76-10x3", "100-90-80-30-10"])
+def test_a_pass_is_one_vmm_plan_and_the_passes_are_all_readings(name: str) -> None:
+    plan = floorplan(parse_net(name, "independent"))
+    for tiles in tiles_of(plan):
+        passes = tiles.passes()
         assert sorted(reading for each in passes for reading in each.readings) == list(range(len(tiles.kernel)))
         for each in passes:
+            assert len(set(each.kernels)) == len(each.kernels)
             assert np.array_equal(tiles.kernel[list(each.readings)], each.kernels)
-            assert (tiles.rows[list(each.readings)] == each.rows).all()
+            assert (tiles.die[list(each.readings)] == each.die).all()
+
+
+def test_a_layer_of_whole_kernels_takes_one_pass_and_stacked_pieces_take_more() -> None:
+    first, second = tiles_of(floorplan(parse_net("100-76-10x3", "independent")))
+    assert len(first.passes()) == 1
+    assert len(second.passes()) == 7
 
 
 def test_a_saturated_current_spoils_its_own_sums_and_no_other() -> None:
