@@ -1,92 +1,130 @@
-"""Defect classes from a die's two conductance maps. Rule "relative-2", all thresholds relative to a good junction:
+"""Defect classes from a die's two conductance maps. Rule "relative-3", all limits relative to a good junction (see `limits`):
 
   not measured  either state could not be read; a junction that was read in both always has a class
-  short         conductance in the AP state above mean G_P + 6 sigma of G_P
-  open          conductance in both states below half of mean G_AP
-  stuck         the states differ by less than a quarter of the mean difference; P or AP, whichever mean is nearer
-  low TMR       the states differ by less than half of the mean difference
-  unstable      P reads lower than AP by more than a quarter of the mean difference: no such state can be written
+  no contact    a line of the board that reads open in every kernel, while others do not: a needle, not a die
+  short, open, stuck, low TMR   by the limits of the contract
+  unstable      repeated readings of one written state disagree by more than a quarter of the difference of the states, or P reads lower
+                than AP by as much: no such state can be kept
 
-The first that holds wins. A good junction is what the die itself shows it to be; where too few of its junctions switch (most
-are open, shorted or stuck), an assumed nominal one stands in, `meta["reference"]["source"]` says so, and confidence is halved.
-Change a threshold and the rule needs a new name: the name stands in every defect map. relative-1 left such dies unclassified.
-Source: definitions of the contract; thresholds follow physics-and-paper.md C2."""
+A good junction is what the die itself shows it to be; where too few of its junctions switch (most are open, shorted or stuck), an assumed
+nominal one stands in, `meta["reference"]["source"]` says so, and confidence is halved. Lines that failed as a whole are found first; their
+junctions tell nothing of single ones. Confidence: see `confidence`.
+Change a limit and the rule needs a new name: the name stands in every defect map. relative-2 knew neither lines of the whole chip nor
+repeated readings, and its confidence was no probability."""
 
-import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from hil.analysis.lines import line_faults
+from hil.analysis.confidence import MOST, Readings, confidence_of, probabilities, shares_of
+from hil.analysis.lines import dead_lines, line_faults
 from hil.analysis.noise import reading_noise
 from hil.analysis.reference import NOMINAL, Reference, find_reference
+from hil.analysis.repeats import Repeats, changed, unstable
+from hil.analysis.spread import line_sigma
 from hil.model.defects import Defect
 from hil.model.maps import ConductanceMap, DefectMap, Meta
 
-RULE = "relative-2"
-SHORT_SIGMAS = 6.0
-OPEN_FRACTION = 0.5
-STUCK_FRACTION = 0.25
-LOW_TMR_FRACTION = 0.5
+RULE = "relative-3"
 ASSUMED_CONFIDENCE = 0.5
 """Factor on the confidence of classes that rest on an assumed reference: noise is then not the only doubt."""
 
 Floats = NDArray[np.float64]
-_erf = np.frompyfunc(math.erf, 1, 1)
+_ALIKE = 5.0
+"""Lines that one scale for the whole die averages over, as a factor on its doubt: the square root of 25."""
 
 
-def classify(p: ConductanceMap, ap: ConductanceMap, nominal: Reference = NOMINAL) -> DefectMap:
-    """Class, line faults and confidence of every junction; meta says the rule and the reference it used.
+def classify(p: ConductanceMap, ap: ConductanceMap, nominal: Reference = NOMINAL, repeats: Repeats | None = None) -> DefectMap:
+    """Class, line faults and confidence of every junction; meta says the rule, the reference it used, and which lines failed.
 
-    nominal: stands in where the die shows no good junctions. Raises ValueError when the maps are not of one die's shape.
+    nominal: stands in where the die shows no good junctions. repeats: what was read beside the maps. Raises ValueError when the maps are
+    not of one die's shape.
     """
     if p.siemens.shape != ap.siemens.shape:
         raise ValueError(f"maps of one die have one shape; P is {p.siemens.shape}, AP is {ap.siemens.shape}")
-    high, low = p.siemens.astype(np.float64), ap.siemens.astype(np.float64)
-    p_noise = reading_noise(high, p.read_volts, p.meta)
-    ap_noise = reading_noise(low, ap.read_volts, ap.meta)
-    seen = np.isfinite(high) & np.isfinite(low)
-    own = find_reference(high[seen], low[seen], _rms(p_noise[seen]))
-    reference = own or nominal
-    codes = np.full(high.shape, Defect.NOT_MEASURED, np.uint8)
-    confidence = np.zeros(high.shape, np.float32)
-    codes[seen] = _codes(high[seen], low[seen], reference)
-    confidence[seen] = _confidence(high[seen], low[seen], p_noise[seen], ap_noise[seen], reference)
-    if own is None:
-        confidence *= ASSUMED_CONFIDENCE
-    meta: Meta = {"rule": RULE, "reference": {"source": "nominal" if own is None else "die", **asdict(reference)}}
-    return DefectMap(codes, line_faults(codes), confidence, RULE, meta)
+    return _Die(p, ap, repeats or Repeats.none(p.siemens.shape)).judged(nominal)
 
 
-def _codes(p: Floats, ap: Floats, reference: Reference) -> NDArray[np.uint8]:
-    difference = p - ap
-    nearer_p = np.abs(p - reference.p) < np.abs(p - reference.ap)
-    rules = [
-        (ap > reference.p + SHORT_SIGMAS * reference.p_sigma, Defect.SHORT),
-        (np.maximum(p, ap) < OPEN_FRACTION * reference.ap, Defect.OPEN),
-        (difference <= -STUCK_FRACTION * reference.gap, Defect.UNSTABLE),
-        ((difference < STUCK_FRACTION * reference.gap) & nearer_p, Defect.STUCK_P),
-        (difference < STUCK_FRACTION * reference.gap, Defect.STUCK_AP),
-        (difference < LOW_TMR_FRACTION * reference.gap, Defect.LOW_TMR),
-    ]
-    return np.select([rule for rule, _ in rules], [code for _, code in rules], Defect.GOOD).astype(np.uint8)
+class _Die:
+    """Two maps and what is known of their readings."""
+
+    def __init__(self, p: ConductanceMap, ap: ConductanceMap, repeats: Repeats) -> None:
+        self.p, self.ap, self.repeats = p.siemens.astype(np.float64), ap.siemens.astype(np.float64), repeats
+        self.seen = np.isfinite(self.p) & np.isfinite(self.ap)
+        self.board_noise = _noise_of(p), _noise_of(ap)
+        self.noise = tuple(
+            np.where(np.isfinite(error), error, noise)
+            for error, noise in zip((repeats.p_error, repeats.ap_error), self.board_noise, strict=True)
+        )
+        self.by_smu = np.isfinite(repeats.p_error) & np.isfinite(repeats.ap_error)
+        self.known = _known_uncertainty(p)
+
+    def judged(self, nominal: Reference) -> DefectMap:
+        seen = self.seen
+        own, common = self._reference()
+        reference = own or nominal
+        readings = self._readings(common)
+        codes = np.full(self.p.shape, Defect.NOT_MEASURED, np.uint8)
+        confidence = np.zeros(self.p.shape, np.float32)
+        called = reference.limits.classes(readings.p, readings.ap)
+        codes[seen] = called
+        confidence[seen] = confidence_of(called, probabilities(readings, reference, shares_of(readings, reference)))
+        self._look_for_unstable(codes, confidence, reference)
+        if own is None:
+            confidence *= ASSUMED_CONFIDENCE
+        lines = line_faults(codes)
+        codes[dead_lines(codes)] = Defect.NO_CONTACT
+        meta: Meta = {"rule": RULE, "reference": {"source": "nominal" if own is None else "die", **asdict(reference)}, "lines": lines.found}
+        return DefectMap(codes, lines.faults, confidence, RULE, meta)
+
+    def _reference(self) -> tuple[Reference | None, float]:
+        """What the die shows of a good junction; and by how much the board's lines disagree, S."""
+        seen = self.seen
+        p, ap = self.p[seen], self.ap[seen]
+        rms = [_rms(each[seen]) for each in self.noise]
+        found = find_reference(p, ap, rms[0], rms[1], of=self.p.size)
+        if found is None:
+            return None, 0.0
+        known = 0.0
+        if self.known is None:
+            good = np.zeros(self.p.shape, np.bool_)
+            good[seen] = found.limits.classes(p, ap) == Defect.GOOD
+            known = line_sigma(self.p, good & ~self.by_smu)
+        else:
+            known = _rms(self.known[seen])
+        if not known:
+            return found, 0.0
+        beside = known * found.ap / found.p
+        return find_reference(p, ap, float(np.hypot(rms[0], known)), float(np.hypot(rms[1], beside)), of=self.p.size), known
+
+    def _readings(self, common: float) -> Readings:
+        seen = self.seen
+        shared = np.full(self.p.shape, common) if self.known is None else self.known
+        shared = np.where(self.by_smu, common / _ALIKE, shared)
+        return Readings(self.p[seen], self.ap[seen], self.noise[0][seen], self.noise[1][seen], shared[seen])
+
+    def _look_for_unstable(self, codes: NDArray[np.uint8], confidence: NDArray[np.float32], reference: Reference) -> None:
+        which, beyond = changed(self.repeats, reference.limits, *self.board_noise)
+        found = unstable(codes, which & self.seen)
+        new = found != codes
+        codes[new] = found[new]
+        confidence[new] = np.clip(ndtr(beyond[new]), 0.0, MOST)
 
 
-def _confidence(p: Floats, ap: Floats, p_noise: Floats, ap_noise: Floats, reference: Reference) -> NDArray[np.float32]:
-    """1 minus the chance that noise alone carried a reading across the nearest threshold, two-sided."""
-    difference, difference_noise = p - ap, np.hypot(p_noise, ap_noise)
-    distances: list[NDArray[Any]] = [
-        np.abs(ap - reference.p - SHORT_SIGMAS * reference.p_sigma) / ap_noise,
-        np.abs(np.maximum(p, ap) - OPEN_FRACTION * reference.ap) / p_noise,
-    ]
-    thresholds = (-STUCK_FRACTION, STUCK_FRACTION, LOW_TMR_FRACTION)
-    by_difference = [np.abs(difference - fraction * reference.gap) / difference_noise for fraction in thresholds]
-    # Shorts and opens are decided before the difference is looked at, so its thresholds cannot overturn them.
-    decided = (ap > reference.p + SHORT_SIGMAS * reference.p_sigma) | (np.maximum(p, ap) < OPEN_FRACTION * reference.ap)
-    nearest = np.where(decided, np.minimum.reduce(distances), np.minimum.reduce(distances + by_difference))
-    return np.asarray(_erf(nearest / math.sqrt(2.0)), dtype=np.float32)
+def _noise_of(measured: ConductanceMap) -> Floats:
+    return reading_noise(measured.siemens.astype(np.float64), measured.read_volts, measured.meta)
+
+
+def _known_uncertainty(measured: ConductanceMap) -> Floats | None:
+    """What a calibration left beside the noise of a reading, S; None without one."""
+    uncertainty: Any = getattr(measured, "uncertainty", None)
+    if uncertainty is None:
+        return None
+    whole = np.where(np.isfinite(uncertainty), uncertainty, 0.0).astype(np.float64)
+    return np.sqrt(np.maximum(whole**2 - np.nan_to_num(_noise_of(measured)) ** 2, 0.0))
 
 
 def _rms(values: Floats) -> float:

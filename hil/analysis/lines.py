@@ -1,23 +1,61 @@
-"""Line faults: a row or column of a kernel of which most junctions are open, or most are shorted, has one cause, not many.
+"""Line faults as a defect map shows them: neighbours on one of the chip's lines that failed together have one cause, not many.
 
-ROW and COLUMN mark every junction of such a line; SEGMENT marks them as well when the line is shorted rather than open."""
+Rule: lines are those of the whole chip (`chip_lines`), told as in `line_models`. ROW and COLUMN mark every junction of an open line, or of
+the open part of one; SEGMENT beside them the junctions of a shorted stretch. A junction's own class stays what its conductance says."""
+
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.analysis.chip_lines import from_lines, line_shape
+from hil.analysis.line_models import FAULTS, die_lines
 from hil.model.defects import Defect, LineFault
 
 MOST = 0.5
-"""A line is told by more than this share of its junctions."""
+"""A line is told from single faults with more than this share of it measured."""
+_BITS = {"row": LineFault.ROW, "column": LineFault.COLUMN}
 
 
-def line_faults(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """codes: (kernels, rows, columns) of Defect. Returns bits of LineFault, same shape, uint8."""
-    faults = np.zeros(codes.shape, np.uint8)
-    for defect, extra in ((Defect.OPEN, 0), (Defect.SHORT, int(LineFault.SEGMENT))):
-        hit = codes == defect
-        # A row is told by its columns (last axis), a column by its rows.
-        for axis, line in ((2, LineFault.ROW), (1, LineFault.COLUMN)):
-            bad = hit.mean(axis=axis, keepdims=True) > MOST
-            faults |= np.where(bad, np.uint8(int(line) | extra), np.uint8(0))
-    return faults
+@dataclass(frozen=True)
+class LineFaults:
+    """faults: (kernels, rows, columns) uint8, bits of LineFault. found: one JSON object a fault: `fault` (its name, as open_row), `line` (its number
+    among the chip's lines of that axis), `first` and `count` of the junctions along it."""
+
+    faults: NDArray[np.uint8]
+    found: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+def line_faults(codes: NDArray[np.uint8]) -> LineFaults:
+    """codes: (kernels, rows, columns) of Defect."""
+    kernels, rows, columns = codes.shape
+    shape = kernels, rows, columns
+    faults, found = np.zeros(codes.shape, np.uint8), list[dict[str, Any]]()
+    for name, runs in die_lines(codes).runs.items():
+        defect, axis = FAULTS[name]
+        marks = np.zeros(line_shape(shape, axis), np.bool_)
+        for run in runs:
+            marks[run.line, run.start : run.stop] = True
+            found.append({"fault": name, "line": run.line, "first": run.start, "count": run.stop - run.start})
+        bits = int(_BITS[axis]) | (int(LineFault.SEGMENT) if defect is Defect.SHORT else 0)
+        faults |= np.where(from_lines(marks, shape, axis), np.uint8(bits), np.uint8(0))
+    return LineFaults(faults, found)
+
+
+def dead_lines(codes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Junctions on a line of the board, 25 rows and 25 columns that all kernels share, which read open in every kernel while other lines do
+    not. A die has no metal that would fail so; a needle that does not touch does.
+
+    codes: (kernels, rows, columns) of Defect. A chip of one kernel cannot tell the two apart: none.
+    """
+    opened, tried = codes == Defect.OPEN, codes != Defect.NOT_MEASURED
+    dead = np.zeros(codes.shape, np.bool_)
+    if len(codes) < 2 or opened[tried].all():
+        return dead
+    for along, other in ((1, 2), (2, 1)):
+        # Every junction of the line; what lies on a dead line of the other axis speaks for neither.
+        lines = np.where(tried, opened, True).all(axis=(0, along), keepdims=True) & tried.any(axis=(0, along), keepdims=True)
+        if not lines.all(axis=other).any():
+            dead |= lines & opened
+    return dead

@@ -1,4 +1,4 @@
-"""The rule "relative-2" on dies whose classes are known, and on the simulated wafers against their truth."""
+"""The rule "relative-3" on dies whose classes are known, and on the simulated wafers against their truth."""
 
 import numpy as np
 import pytest
