@@ -1,8 +1,8 @@
-"""How good junctions differ, split by cause: junctions within a die, sense lines, dies, a gradient across the wafer.
+"""How good junctions differ, split by cause: junctions within a die, the board's lines, dies, a gradient across the wafer.
 
 Rule: everything is relative: the natural logarithm of a conductance, or the TMR over its mean, of junctions classed good.
-What all dies share by column of the kernel is the sense lines of the board, or the layout; it is taken out before the spread
-within a die is told, and so is the read noise. Intervals: 95 %; dies are the sample, since they differ by more than chance."""
+What all dies share by row and by column of the kernel is the lines of the board, or the layout; it is taken out before the
+spread within a die is told, and so is the read noise. Intervals: 95 %; dies are the sample, since they differ by more than chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Gradient:
 class Components:
     """Spread of one quantity. mean: over dies, S for a conductance, a plain number for the TMR.
 
-    within: standard deviation between good junctions of a die, read noise and sense lines taken out; line: between sense lines
-    (columns of a kernel); die: between dies, gradient taken out; gradient: None below five dies or without their places.
+    within: standard deviation between good junctions of a die, read noise and lines taken out; line: between the board's lines
+    (rows and columns of a kernel); die: between dies, gradient taken out; gradient: None below five dies or without their places.
     All relative to the mean. die_means: of each die, in order, None without a good junction.
     """
 
@@ -76,13 +76,20 @@ def components(samples: Sequence[DieSample], places: Sequence[DieIndex] | None, 
 
 
 def line_effects(samples: Sequence[DieSample]) -> Floats:
-    """(columns,) by how much the columns of kernels differ from their die on average over all dies; 0 for one without a good junction."""
-    columns = samples[0].values.shape[-1]
-    total, count = np.zeros(columns), np.zeros(columns)
+    """(rows, columns) by how much rows and columns of kernels differ from their die on average over all dies, added up."""
+    rows, columns = samples[0].values.shape[1:]
+    by_row = _shared(samples, np.zeros((rows, columns)), (0, 2))[:, None]
+    return by_row + _shared(samples, np.broadcast_to(by_row, (rows, columns)), (0, 1))[None, :]
+
+
+def _shared(samples: Sequence[DieSample], known: Floats, axes: tuple[int, int]) -> Floats:
+    """Mean along one axis of the kernel of what lies beyond the die's mean and what is known; 0 where no junction is good."""
+    total, count = (np.zeros(np.delete(samples[0].values.shape, axes)[0]) for _ in range(2))
     for each in samples:
         if each.good.any():
-            total += np.where(each.good, each.values - _mean(each.values, each.good), 0.0).sum(axis=(0, 1))
-            count += each.good.sum(axis=(0, 1))
+            rest = each.values - known
+            total += np.where(each.good, rest - _mean(rest, each.good), 0.0).sum(axis=axes)
+            count += each.good.sum(axis=axes)
     return np.where(count > 0, total / np.maximum(count, 1), 0.0)
 
 

@@ -8,10 +8,14 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from hil.analysis.intervals import Rate
-from hil.analysis.statistics import Distribution, MeasuredDie, wafer_statistics
+from hil.analysis.line_models import LineModel
+from hil.analysis.measured import MeasuredDie
+from hil.analysis.overdispersion import FittedRate
+from hil.analysis.spatial import SpatialTest
+from hil.analysis.statistics import Distribution, TmrDistribution, wafer_statistics
+from hil.analysis.variance import Components
 from hil.api.answers import Missing
 from hil.api.auth import Reader
 from hil.api.context import Context, Services
@@ -19,6 +23,7 @@ from hil.api.problems import documented
 from hil.api.routes.wafers import WaferName
 from hil.api.strict import StrictRoute
 from hil.api.views import origin_header
+from hil.model.lab import DieIndex
 from hil.model.maps import ConductanceMap, DefectMap, from_npy_bytes
 from hil.store.protocol import Store
 from hil.store.records import MapRecord
@@ -27,22 +32,33 @@ router = APIRouter(prefix="/wafers", tags=["wafers"], route_class=StrictRoute)
 
 
 class WaferStatistics(BaseModel):
-    """rates: per junction, by kind of defect. line_rates: per line of a kernel. conductance: class -> state -> distribution, S."""
+    """rates: per junction, by kind of defect. isolated: of those, outside faulty lines, with what dies differ by. line_rates: per line of a
+    kernel; lines: per die, faults of the chip's lines. conductance: class -> state -> distribution, S. tmr: of good junctions.
+    spread: of "P", "AP" and "tmr" by cause. spatial: tests of where defects lie. sampling: tables that hil.analysis.sampler draws
+    dies from; null without a good junction. Intervals are of 95 %. docs/statistics.md explains each."""
 
     wafer: str
     origin: str = Field(examples=["simulated; seed=20261122"])
     dies: int
+    places: list[DieIndex] | None = Field(examples=[[[0, 0], [1, 0]]])
+    geometry: dict[str, int] = Field(examples=[{"kernels": 32, "rows": 25, "columns": 25}])
     junctions: int
     rules: list[str]
     rates: dict[str, Rate]
+    isolated: dict[str, FittedRate]
     line_rates: dict[str, Rate]
+    lines: dict[str, LineModel]
     conductance: dict[str, dict[str, Distribution]]
+    tmr: TmrDistribution
+    spread: dict[str, Components]
+    spatial: list[SpatialTest]
+    sampling: dict[str, Any] | None
 
 
 @router.get("/{wafer}/statistics", responses=documented(404, 422))
 async def statistics(context: Context, _: Reader, wafer: WaferName) -> WaferStatistics:
     """Rates with intervals and over-dispersion, line faults, conductance distributions; of dies with both states and a defect map."""
-    return await run_in_threadpool(_statistics, context, wafer)
+    return await context.memo.ask(("statistics", wafer), lambda: _statistics(context, wafer))
 
 
 def _statistics(services: Services, wafer: str) -> WaferStatistics:
@@ -62,11 +78,12 @@ def _inputs(defects: MapRecord) -> Mapping[str, str]:
 
 def _measured(store: Store, defects: MapRecord) -> MeasuredDie:
     p, ap = (_conductance(store, store.map(_inputs(defects)[state])) for state in ("P", "AP"))
-    return MeasuredDie(p, ap, _defects(store, defects))
+    return MeasuredDie(p, ap, _defects(store, defects), defects.die)
 
 
 def _conductance(store: Store, record: MapRecord) -> ConductanceMap:
-    return ConductanceMap(from_npy_bytes(store.get_object(record.object)), "P" if record.state == "P" else "AP", record.meta["read_volts"])
+    siemens = from_npy_bytes(store.get_object(record.object))
+    return ConductanceMap(siemens, "P" if record.state == "P" else "AP", record.meta["read_volts"], record.meta)
 
 
 def _defects(store: Store, record: MapRecord) -> DefectMap:
