@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_protocol.geometry import Geometry
+from simulator.physics.crossbar import effective_siemens
 from simulator.physics.defects import draw_defects, short_ohms
 from simulator.physics.drift import RESOLUTION_S, Flat, Flicker, Relaxation
 from simulator.physics.foundry import OPEN_OHMS, Spread, draw_junctions, law_of
 from simulator.physics.known_bias import NEGLIGIBLE, KnownBiases
 from simulator.physics.mtj import Bools, Floats, Junctions, breaks_down, cell_siemens, hold_s, reversal_probability
 from simulator.physics.parameters import Fab
+from simulator.physics.wiring import kernel_lines, path_ohms
 
 __all__ = ["OPEN_OHMS", "Die", "Spread", "classes"]
 
@@ -95,7 +97,7 @@ class Die:
         return self._read(np.unravel_index(devices, self.geometry.shape), devices, cell_volts, averages, exposure_s, rng)
 
     def _flat(self, kernel: int) -> slice:
-        of_kernel = self.geometry.rows * self.geometry.columns
+        of_kernel = self.geometry.per_kernel
         return slice(kernel * of_kernel, (kernel + 1) * of_kernel)
 
     def _read(
@@ -108,7 +110,8 @@ class Die:
         return siemens * noise
 
     def multiply(self, kernel: int, cell_volts: Floats, exposure_s: float, rng: np.random.Generator) -> Floats:
-        """Noisy cell conductance of a kernel at many bias patterns at once, (vectors, rows, columns) V -> S.
+        """Noisy cell conductance of a kernel at many bias patterns at once, (vectors, rows, columns) V -> S: what the ends of the
+        lines show, so that volts times it, summed along a line, is that line's current.
 
         Disturbs as if each junction's largest bias of either sign had stood for the whole batch. exposure_s: of one vector.
         """
@@ -117,7 +120,18 @@ class Die:
         noisy = siemens * self._noise((kernel,), self._flat(kernel), siemens.shape, 1, rng)
         for extreme in (junction_volts.max(axis=0), junction_volts.min(axis=0)):
             self._stress((kernel,), junctions, extreme, exposure_s * len(cell_volts), rng)
-        return noisy
+        return noisy + self._line_loss(kernel)
+
+    def _line_loss(self, kernel: int) -> Floats | float:
+        """What the lines take from a kernel that is selected whole, against its cells selected one by one, (rows, columns) S.
+
+        Exact for the conductances at a read's voltage; the little that more or less bias changes in the loss is left out.
+        """
+        lines = kernel_lines(self.fab, self.geometry, kernel)
+        if lines is None:
+            return 0.0
+        alone = cell_siemens(self.junctions[kernel], self.state_p[kernel], CLASS_VOLTS, self.law, self.temperature_c)[0]
+        return effective_siemens(alone / (1.0 - alone * path_ohms(self.fab, self.geometry)[kernel]), lines) - alone
 
     def _noise(self, where: Where, flat: Flat, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
         """Factor of `shape`, whose last axes are those of `where`. What is slow does not average: only the white part does."""

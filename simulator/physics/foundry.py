@@ -1,7 +1,7 @@
 """Junctions of one die as the foundry made them, from one correlated draw: pillars by area and barrier, levels as given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -10,6 +10,7 @@ from firmware_protocol.geometry import Geometry
 from simulator.physics.defects import Defects, short_ohms
 from simulator.physics.mtj import Floats, Junctions, Law, parallel_ohms
 from simulator.physics.parameters import Fab
+from simulator.physics.wiring import path_ohms
 
 OPEN_OHMS = 1e8
 _LEAST_VOLTS, _LEAST_STABILITY = 0.02, 5.0
@@ -37,7 +38,8 @@ def law_of(fab: Fab) -> Law:
 
 def draw_junctions(fab: Fab, geometry: Geometry, spread: Spread, defects: Defects, rng: np.random.Generator) -> Junctions:
     """Every junction of one die, (kernels, rows, columns)."""
-    return _MODELS[fab.model](fab, geometry.shape, spread, defects, rng)
+    made = _MODELS[fab.model](fab, geometry.shape, spread, defects, rng)
+    return replace(made, series_ohms=made.series_ohms + path_ohms(fab, geometry)) if fab.line_ohms else made
 
 
 def _pillars(fab: Fab, shape: tuple[int, ...], spread: Spread, defects: Defects, rng: np.random.Generator) -> Junctions:

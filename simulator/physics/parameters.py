@@ -133,7 +133,7 @@ LISTS = frozenset(
 NUMBERS = tuple(each.name for each in fields(Fab) if each.name not in LISTS | _OTHERS)
 PILLARS_ONLY = frozenset(
     ("resistance_area_ohm_um2", "diameter_nm", "tmr", "access_ohms", "ra_sigma", "diameter_sigma", "tmr_sigma", "access_sigma",
-     "half_volts", "short_ohms_low", "short_ohms_high", "line_ohms", "mux_ohms"),
+     "half_volts", "short_ohms_low", "short_ohms_high"),
 )  # fmt: skip
 LEVELS_ONLY = frozenset(
     ("siemens_p", "ap_over_p", "level_sigma", "level_sigma_ap", "level_correlation", "quantiles_p", "quantiles_ap", "short_times",
@@ -168,6 +168,8 @@ def _check_pairs(fab: Fab) -> None:
             raise FabError(f"{low} {getattr(fab, low):g} is above {high} {getattr(fab, high):g}")
     if fab.bad_rate_high and not fab.bad_rate_low:
         raise FabError("bad_rate_low is 0; a log-uniform range needs both ends above 0")
+    if fab.mux_ohms and not fab.line_ohms:
+        raise FabError(f"mux_ohms is {fab.mux_ohms:g} and line_ohms 0; lines with a resistance of their own are needed, say line_ohms 1")
     shares = {name: getattr(fab, name) for name in _SHARES}
     if not math.isclose(sum(shares.values()), 1.0, abs_tol=1e-9):
         raise FabError(f"{', '.join(f'{name} {share:g}' for name, share in shares.items())}: shares must add up to 1")
