@@ -38,8 +38,9 @@ class SmuPoint(NamedTuple):
 
 
 class World:
-    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's lines. trigger: the wires between controller
-    and SMU. agenda: what the instruments do by themselves. now_ns: the clock that junctions live by; without one no time passes for them."""
+    """The pretended lab. needles: stage and probe card. board: errors of the crossbar board's lines. trigger: the wires between
+    controller and SMU. agenda: what the instruments do by themselves. now_ns: the clock by which junctions age.
+    """
 
     def __init__(self, wafer: Wafer, errors: BoardErrors = TYPICAL, now_ns: Callable[[], int] = lambda: 0) -> None:
         self.wafer = wafer
