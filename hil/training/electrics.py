@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hil.training.adc import Converter
-from hil.training.lines import IDEAL_LINES, Lines, effective_siemens
+from hil.training.lines import DieLines, effective_siemens
 from hil.training.packing import COLUMNS, KERNELS, ROWS
 from hil.training.tiles import UNDRIVEN, LayerTiles
 
@@ -57,10 +57,10 @@ class Noise:
 
 @dataclass(frozen=True)
 class Electrics:
-    """None, or ideal lines: not modelled."""
+    """read_volts: what an input of 1 is driven with. None: not modelled."""
 
     read_volts: float = 0.1
-    lines: Lines = IDEAL_LINES
+    lines: DieLines | None = None
     roll_off: RollOff | None = None
     noise: Noise | None = None
     converter: Converter | None = None
@@ -95,7 +95,7 @@ def reading_amps(values: Tensor, written: Written, tiles: LayerTiles, electrics:
     driven = _driven(values, tiles)
     kernels, which = torch.unique(torch.from_numpy(tiles.die.astype("int64") * KERNELS + tiles.kernel), return_inverse=True)
     here = written.of(kernels)
-    amps = driven @ effective_siemens(here.siemens(electrics), electrics.lines).index_select(-3, which)
+    amps = driven @ _seen_from_the_ends(here.siemens(electrics), kernels, electrics.lines).index_select(-3, which)
     if electrics.roll_off is not None:
         amps = amps + _bent(driven, here, electrics, electrics.roll_off, which)
     amps = amps * electrics.read_volts
@@ -111,6 +111,11 @@ def column_amps(values: Tensor, written: Written, tiles: LayerTiles, electrics: 
     amps = reading_amps(values, written, tiles, electrics, order)
     flat = amps.transpose(-3, -2).flatten(-2)
     return flat @ _incidence(tiles, flat.dtype)
+
+
+def _seen_from_the_ends(siemens: Tensor, kernels: Tensor, lines: DieLines | None) -> Tensor:
+    """What takes the place of conductances when all rows of a kernel are driven at once."""
+    return siemens if lines is None else effective_siemens(lines.cells(siemens, kernels), lines.of(kernels))
 
 
 def _incidence(tiles: LayerTiles, dtype: torch.dtype) -> Tensor:

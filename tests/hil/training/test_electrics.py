@@ -9,7 +9,7 @@ import torch
 from hil.training.adc import Converter
 from hil.training.electrics import Electrics, Noise, RollOff, Written, column_amps, reading_amps
 from hil.training.floorplan import Floorplan, tiled
-from hil.training.lines import Lines
+from hil.training.lines import DieLines
 from hil.training.net import Encoding
 from hil.training.placed import LEAVE, targets
 from hil.training.tiles import LayerTiles, tiles_of
@@ -26,9 +26,18 @@ STEP_AMPS = 16 * CODE_PA * 1e-12
 BOARD = Electrics(roll_off=RollOff(), converter=Converter())
 
 
-def written_world(preset: str, plan: Floorplan, bits: list[np.ndarray]) -> tuple[World, Written]:
+def written_world(preset: str, plan: Floorplan, bits: list[np.ndarray], line_ohms: float = 0.0) -> tuple[World, Written]:
     """A die under the needles with the bits written, all without noise, and what is known of it: conductances at 0.1 V and the bits."""
-    quiet = replace(PRESETS[preset], read_noise_p=0.0, read_noise_ap=0.0, flicker_p=0.0, flicker_ap=0.0, telegraph_rate=0.0)
+    quiet = replace(
+        PRESETS[preset],
+        line_ohms=line_ohms,
+        mux_ohms=30.0 if line_ohms else 0.0,
+        read_noise_p=0.0,
+        read_noise_ap=0.0,
+        flicker_p=0.0,
+        flicker_ap=0.0,
+        telegraph_rate=0.0,
+    )
     made = World(Wafer(11, quiet), replace(IDEAL, noise_steps=0.0))
     made.touch((0, 0))
     die = made.wafer.die((0, 0))
@@ -57,13 +66,15 @@ def over_the_board(world: World, tiles: LayerTiles, values: np.ndarray) -> np.nd
     return (np.stack(codes, axis=1).astype(np.float64) - ZERO_CODE) * CODE_PA * 1e-12
 
 
+@pytest.mark.parametrize("line_ohms", [0.0, 2.0])
 @pytest.mark.parametrize("preset", ["clean", "default"])
-def test_the_board_gives_what_was_imagined_within_a_step(preset: str) -> None:
+def test_the_board_gives_what_was_imagined_within_a_step(preset: str, line_ohms: float) -> None:
     plan = tiled(SHAPES, Encoding.INDEPENDENT)
-    world, written = written_world(preset, plan, random_bits(plan, 1))
+    world, written = written_world(preset, plan, random_bits(plan, 1), line_ohms)
     values = np.random.default_rng(2).uniform(-1, 1, (40, 60)).astype(np.float32)
     tiles = tiles_of(plan)[0]
-    imagined = reading_amps(torch.from_numpy(values).double(), written, tiles, BOARD).transpose(0, 1).numpy()
+    electrics = replace(BOARD, lines=DieLines(line_ohms, 30.0) if line_ohms else None)
+    imagined = reading_amps(torch.from_numpy(values).double(), written, tiles, electrics).transpose(0, 1).numpy()
     errors = (over_the_board(world, tiles, values) - imagined)[:, tiles.terms.reading, tiles.terms.column] / STEP_AMPS
     assert np.abs(errors).max() < 1.1
     assert (np.abs(errors) > 0.5).mean() < 0.1  # Mostly the same code.
@@ -122,7 +133,7 @@ def test_line_resistance_takes_current_away() -> None:
     written = plain_die(plan, 4)
     values, tiles = torch.ones(1, 25), tiles_of(plan)[0]
     plain = reading_amps(values, written, tiles, Electrics())[0, 0, :24]
-    lossy = reading_amps(values, written, tiles, Electrics(lines=Lines(2.0, 2.0, 30.0, 30.0)))[0, 0, :24]
+    lossy = reading_amps(values, written, tiles, Electrics(lines=DieLines(0.2, 3.0)))[0, 0, :24]
     assert (lossy < plain).all()
     assert (lossy > 0.5 * plain).all()
 
@@ -142,7 +153,7 @@ def test_the_bits_get_a_gradient_through_everything() -> None:
     plan = tiled([(25, 12)], Encoding.TIED)
     bits = torch.from_numpy(targets(plan, random_bits(plan, 6))[0] * 2.0 - 1).requires_grad_()
     written = Written(torch.full((32, 25, 25), 3e-4, dtype=torch.float64), torch.full((32, 25, 25), 2e-4, dtype=torch.float64), bits)
-    options = Electrics(lines=Lines(2.0, 2.0, 30.0, 30.0), roll_off=RollOff(), noise=Noise(), converter=Converter())
+    options = Electrics(lines=DieLines(2.0, 30.0), roll_off=RollOff(), noise=Noise(), converter=Converter())
     column_amps(torch.ones(1, 25).double(), written, tiles_of(plan)[0], options, torch.Generator().manual_seed(1)).sum().backward()
     assert bits.grad is not None
     used = bits.grad[0, :, :24]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.training.lines import IDEAL_LINES, Lines, effective_siemens
+from firmware_protocol.geometry import Geometry
+from hil.training.lines import DieLines, Lines, effective_siemens
+from simulator.physics import crossbar, wiring
+from simulator.physics.fab import PRESETS
 
 BADCROSSBAR = Path(sys.prefix) / "witnesses" / "badcrossbar-1.1.0"
 WITNESS = """
@@ -73,9 +77,7 @@ def test_a_stranger_s_solver_finds_the_same(tmp_path: Path) -> None:
 
 def test_ideal_lines_change_nothing() -> None:
     siemens = torch.from_numpy(junctions(1, 3, 25, 25))
-    assert effective_siemens(siemens, IDEAL_LINES) is siemens
-    almost = effective_siemens(siemens, Lines(1e-9, 1e-9, 1e-9, 1e-9))
-    np.testing.assert_allclose(almost, siemens, rtol=1e-9)
+    np.testing.assert_allclose(effective_siemens(siemens, Lines()), siemens, rtol=1e-12)
 
 
 def test_lines_may_be_ideal_one_way_only() -> None:
@@ -95,3 +97,18 @@ def test_many_arrays_at_once_and_in_single_precision() -> None:
 def test_its_gradient_is_right() -> None:
     siemens = (torch.from_numpy(junctions(4, 3, 4)) * 1e3).requires_grad_()
     torch.autograd.gradcheck(lambda each: effective_siemens(each, Lines(0.01, 0.02, 0.1, 0.2)), (siemens,), eps=1e-6, atol=1e-6)
+
+
+def test_the_simulator_s_own_solver_finds_the_same_in_every_kernel() -> None:
+    fab, geometry = replace(PRESETS["clean"], line_ohms=2.0, mux_ohms=30.0), Geometry(32, 25, 25)
+    cells, lines = junctions(6, 32, 25, 25), DieLines(2.0, 30.0)
+    # What a map of cells behind lines shows, cell after cell.
+    mapped = cells / (1 + cells * wiring.path_ohms(fab, geometry))
+    kernels = torch.arange(32)
+    found = lines.cells(torch.from_numpy(mapped), kernels)
+    np.testing.assert_allclose(found, cells, rtol=1e-9)
+    effective = effective_siemens(found, lines.of(kernels))
+    for kernel in range(32):
+        of_kernel = wiring.kernel_lines(fab, geometry, kernel)
+        assert of_kernel is not None
+        np.testing.assert_allclose(effective[kernel], crossbar.effective_siemens(cells[kernel], of_kernel), rtol=1e-9)
