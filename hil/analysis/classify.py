@@ -23,7 +23,7 @@ from hil.analysis.confidence import MOST, Readings, confidence_of, probabilities
 from hil.analysis.lines import dead_lines, line_faults
 from hil.analysis.noise import reading_noise
 from hil.analysis.reference import NOMINAL, Reference, find_reference
-from hil.analysis.repeats import Repeats, changed, unstable
+from hil.analysis.repeats import Repeats, changed, doubt_of_keeping, unstable
 from hil.analysis.spread import line_sigma
 from hil.model.defects import Defect
 from hil.model.maps import ConductanceMap, DefectMap, Meta
@@ -73,6 +73,8 @@ class _Die:
         codes[seen] = called
         confidence[seen] = confidence_of(called, probabilities(readings, reference, shares_of(readings, reference)))
         self._look_for_unstable(codes, confidence, reference)
+        for kind, share in doubt_of_keeping(codes, self.repeats).items():
+            confidence[codes == kind] *= np.float32(1.0 - share)
         if own is None:
             confidence *= ASSUMED_CONFIDENCE
         lines = line_faults(codes)

@@ -22,6 +22,7 @@ CLASSES = (Defect.GOOD, Defect.SHORT, Defect.OPEN, Defect.STUCK_P, Defect.STUCK_
 _CLEAR = 7.0
 """So many standard uncertainties from every limit, nothing but the class it reads as is possible: 1e-12."""
 _ROUNDS = 12
+_PLAINLY = 4.0
 _LEAST = 1e-300
 
 Floats = NDArray[np.float64]
@@ -71,13 +72,17 @@ def shares_of(readings: Readings, reference: Reference) -> Shares:
     conducts = (readings.ap <= limits.short) & (np.maximum(readings.p, readings.ap) >= limits.open)
     if not conducts.any():
         return Shares(0.004, 0.992, 0.004)
-    density = _densities(readings[conducts], reference)
+    count, noise = int(np.count_nonzero(conducts)), np.hypot(readings.difference_noise, reference.gap_sigma)
+    # What differs as good ones do needs no iteration, and is nearly everything.
+    odd = conducts & (np.abs(readings.difference - reference.gap) > _PLAINLY * noise)
+    density = _densities(readings[odd], reference)
+    plain = np.array([0.0, float(count - density.shape[1]), 0.0])
     shares = np.array([0.01, 0.98, 0.01])
     for _ in range(_ROUNDS):
         weights = shares[:, None] * density
         weights /= np.maximum(weights.sum(axis=0), _LEAST)
         # One junction of each kind more than was seen: that none was seen does not mean that there are none.
-        shares = (weights.sum(axis=1) + 1.0) / (weights.shape[1] + 3.0)
+        shares = (plain + weights.sum(axis=1) + 1.0) / (count + 3.0)
     return Shares(*(float(each) for each in shares))
 
 

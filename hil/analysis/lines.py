@@ -20,8 +20,10 @@ _BITS = {"row": LineFault.ROW, "column": LineFault.COLUMN}
 
 @dataclass(frozen=True)
 class LineFaults:
-    """faults: (kernels, rows, columns) uint8, bits of LineFault. found: one JSON object a fault: `fault` (its name, as open_row), `line` (its number
-    among the chip's lines of that axis), `first` and `count` of the junctions along it."""
+    """faults: (kernels, rows, columns) uint8, bits of LineFault. found: one JSON object a fault.
+
+    fault: its name, as open_row. line: its number among the chip's lines of that axis. first, count: of the junctions along it.
+    """
 
     faults: NDArray[np.uint8]
     found: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

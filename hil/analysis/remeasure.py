@@ -4,6 +4,7 @@ Rule: what is asked for again is what its class is not sure of, the least sure f
 that shows no good junction is in doubt as a whole, and no reading mends that."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ MOST_OF_A_KERNEL = 64
 _RELATIVE_NOISE = 0.003
 _PRIOR_READINGS = 16
 """How many readings the assumed noise is worth against the scatter that was seen."""
-_RELATIVE_FLOOR = 0.0005
-"""Slow noise and the meter's own steps, which readings in a row do not average out. ASSUMPTION, as the noise (physics-and-paper.md B5)."""
+SLOW_P, SLOW_AP = 0.0003, 0.001
+"""Of the reading, by state: slow noise, which readings in a row do not average out. ASSUMPTION, as the noise (physics-and-paper.md B5)."""
 
 Floats = NDArray[np.float64]
 
@@ -47,8 +48,8 @@ def in_doubt(found: DefectMap, kernel: int) -> NDArray[np.bool_]:
     return chosen.reshape(confidence.shape)
 
 
-def mean_of(readings: NDArray[np.floating]) -> Repeated:
-    """readings: (junctions, times) S, NaN where one is not to be trusted.
+def mean_of(readings: NDArray[np.floating[Any]], slow: float) -> Repeated:
+    """readings: (junctions, times) S, NaN where one is not to be trusted. slow: SLOW_P or SLOW_AP.
 
     The uncertainty rests on the scatter of the readings and on the noise that is assumed of a junction, each by its weight; GUM, 4.2 and F.
     """
@@ -60,7 +61,7 @@ def mean_of(readings: NDArray[np.floating]) -> Repeated:
     squares = np.where(good, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
     assumed = (_RELATIVE_NOISE * mean) ** 2
     variance = (_PRIOR_READINGS * assumed + squares) / (_PRIOR_READINGS + np.maximum(count - 1, 0))
-    error = np.sqrt(variance / some + (_RELATIVE_FLOOR * mean) ** 2 + 1e-18)
+    error = np.sqrt(variance / some + (slow * mean) ** 2 + 1e-18)
     nothing = count == 0
     return Repeated(
         np.where(nothing, np.nan, mean).astype(np.float32), np.where(nothing, np.nan, error).astype(np.float32), count.astype(np.uint8)

@@ -13,6 +13,15 @@ from hil.model.defects import Defect
 
 _BEYOND_NOISE = 6.0
 """Two readings of one junction in 2e9 differ by so many of their standard deviations."""
+_STUCK = (Defect.STUCK_P, Defect.STUCK_AP)
+_USUAL = 0.012
+"""Junctions that keep no state, to one that is stuck. ASSUMPTION: one a die, where 80 are stuck."""
+_SHOWN = 0.42
+"""Of them, those that two readings of each state some 30 ms apart show, were times to hold spread evenly over 1 ms to 10 s in logarithm."""
+_READ_STUCK = 0.2
+"""Of the others, those that read alike in both states by chance; the rest read good."""
+_PRIOR = 2.0
+"""Shape of the gamma prior: how far a die's number may be from the usual one."""
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +57,24 @@ def changed(repeats: Repeats, limits: Limits, p_noise: Floats, ap_noise: Floats)
         excess = np.where(size > _BEYOND_NOISE * noise, (size - limits.stuck) / noise, -np.inf)
         beyond = np.maximum(beyond, excess)
     return beyond > 0, beyond
+
+
+def doubt_of_keeping(codes: NDArray[np.uint8], repeats: Repeats) -> dict[Defect, float]:
+    """Of the junctions that read good or stuck, the share that is likely to keep no state without having shown it.
+
+    Where junctions cannot be written, some keep nothing; how many, what showed itself says, against what is usual (the mean of a Poisson
+    number with a gamma prior). Readings once in a state show none.
+    """
+    stuck = int(np.isin(codes, _STUCK).sum())
+    usual, shown, good = _USUAL * stuck, int((codes == Defect.UNSTABLE).sum()), int((codes == Defect.GOOD).sum())
+    if not stuck or not good:
+        return {}
+    if not (np.isfinite(repeats.p_change).any() or np.isfinite(repeats.ap_change).any()):
+        return {Defect.GOOD: min(usual / good, 1.0)}
+    expected = _SHOWN * usual
+    unseen = (1.0 - _SHOWN) / _SHOWN * (shown + _PRIOR) * expected / (expected + _PRIOR)
+    shares = dict.fromkeys(_STUCK, min(_READ_STUCK * unseen / stuck, 1.0))
+    return {Defect.GOOD: min((1.0 - _READ_STUCK) * unseen / good, 1.0), **shares}
 
 
 def unstable(codes: NDArray[np.uint8], which: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -24,7 +24,8 @@ from hil.station.station import Station
 class KernelWriter:
     """One kernel under the needles: pulses and reads it, counting what it did.
 
-    begun: it may have been pulsed before its run was stopped, so that nobody knows what state it is in.
+    begun: it may have been pulsed before its run was stopped, so that nobody knows what state it is in. to_p: (rows, columns) bool,
+    whether the last pulse of each was one to P.
     pulses: (rows, columns) uint16, pulses that each junction got, or may have got. unknown: (rows, columns) bool, a pulse
     whose outcome was lost.
     """
@@ -35,12 +36,14 @@ class KernelWriter:
     begun: bool = False
     pulses: NDArray[np.uint16] = field(init=False)
     unknown: Mask = field(init=False)
+    to_p: Mask = field(init=False)
     notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     untrusted: int = 0
 
     def __post_init__(self) -> None:
         self.pulses = np.zeros(self.shape, np.uint16)
         self.unknown = np.zeros(self.shape, np.bool_)
+        self.to_p = np.zeros(self.shape, np.bool_)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,6 +63,7 @@ class KernelWriter:
         mask = mask & (self.left > 0)
         if not mask.any():
             return
+        self.to_p[mask] = to_p
         volts = self.plan.pulse_volts if to_p else -self.plan.pulse_volts
         try:
             given = self.station.pulse(self.kernel, mask, volts, self.plan.pulse_s)
@@ -68,10 +72,34 @@ class KernelWriter:
             self._lost(mask, error)
         self.pulses += given.astype(np.uint16)
 
-    def read(self) -> Siemens:
-        reading = self.station.read_kernel(self.kernel, self.plan.read_volts, self.plan.averages, read_path(self.plan), self.plan.nplc)
+    def read(self, averages: int | None = None) -> Siemens:
+        """averages: as the plan has it where not told; of the board only."""
+        path = read_path(self.plan)
+        reading = self.station.read_kernel(self.kernel, self.plan.read_volts, averages or self.plan.averages, path, self.plan.nplc)
         self.untrusted = max(self.untrusted, reading.flagged)
         return reading.siemens
+
+    def read_twice(self) -> tuple[Siemens, Siemens]:
+        """The plan's averages in two readings: their mean, and the second minus the first, which shows who does not keep a state.
+
+        One reading, and NaN, where there is only one to take, and through the SMU, which takes its time.
+        """
+        first = self.plan.averages // 2
+        if not first or read_path(self.plan) == "smu":
+            whole = self.read()
+            return whole, np.full_like(whole, np.nan)
+        second = self.plan.averages - first
+        one, two = self.read(first), self.read(second)
+        mean = np.where(np.isnan(one), two, np.where(np.isnan(two), one, (first * one + second * two) / (first + second)))
+        return mean.astype(np.float32), two - one
+
+    def read_again(self, mask: Mask, times: int) -> Siemens:
+        """(junctions of the mask, times) S, by the SMU, one junction after another; NaN where a reading is not to be trusted."""
+        places = [(self.kernel, int(row), int(column)) for row, column in np.argwhere(mask)]
+        junctions = [place for place in places for _ in range(times)]
+        plan = self.plan
+        reading = self.station.read_junctions(junctions, plan.read_volts, plan.averages, "smu", plan.nplc)
+        return reading.siemens.reshape(len(places), times)
 
     @property
     def board_writes(self) -> bool:
