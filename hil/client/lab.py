@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hil.client.arrays import NPY, ConductanceStack, DefectStack, Die, DieMap, array_of, conductance_stack, defect_stack, die_map
 from hil.client.errors import ServiceUnreachable
+from hil.client.held import HeldDie
 from hil.client.http import Connection, path_of
 from hil.client.run import Run
 from hil.client.sse import Event, parse
@@ -112,6 +113,11 @@ class LabClient:
             if die is None or die == place:
                 found.setdefault(place, {})[told["name"]] = self.get_object(told["object"])
         return found
+
+    def hold(self, wafer: str, x: int, y: int, idle_s: float = 60.0) -> HeldDie:
+        """A die kept in contact for live products: `with lab.hold("W1", 0, 0) as die: die.vmm(inputs)`. It is let go when the block is
+        left, or when nothing was asked of it for idle_s."""
+        return HeldDie(self, wafer, x, y, idle_s)
 
     # --- maps
     def conductance(self, wafer: str, state: State | None = None, known: ConductanceStack | None = None) -> ConductanceStack:
@@ -226,6 +232,10 @@ class LabClient:
             return "the worker does not report"
         paused = next((run for run in self.runs() if run.state == "paused"), None)
         return "" if paused is None else f"run {paused.id} on wafer {paused.json['plan']['wafer']} is paused (hil resume {paused.id})"
+
+    def post_for_array(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """An array that is made at this moment: asked for with POST, never cached."""
+        return self._service.call("POST", path, headers=ACCEPT_NPY, json=dict(body))
 
     def _get_array(self, path: str, etag: str | None, query: Mapping[str, Any], patience_s: float = 0) -> httpx.Response:
         headers = {**ACCEPT_NPY, **({"If-None-Match": etag} if etag else {})}

@@ -93,6 +93,13 @@ class Run:
             raise RunEnded(self.id, self.state, self.error)
         return self
 
+    def settled(self, timeout_s: float = 60.0) -> Self:
+        """Waits until it has ended, however. Raises RunTimeout."""
+        try:
+            return self._wait(timeout_s, None)
+        except RunEnded:
+            return self
+
     def events(self, after: int = 0) -> Iterator[Event]:
         """Events of the run, from the first one or after a number; ends with the run. Survives a lost connection."""
         return self._lab.events(run=self.id, after=after)

@@ -175,12 +175,28 @@ class VmmPlan(_Plan):
     direction: Literal["rows", "columns"] = "rows"
 
 
-DiePlan = ContactCheckPlan | RehearsePlan
+class HoldPlan(_Plan):
+    """Keep one die in contact and serve live requests (POST /dies/{wafer}/{x}/{y}/vmm) until nobody asked for `idle_s`, for `most_s` at
+    the longest, or until it is aborted. The output is off and everything isolated between two requests.
+    """
+
+    kind: Literal["hold"]
+    idle_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 60.0
+    most_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 3600.0
+
+    @model_validator(mode="after")
+    def _one_die(self) -> Self:
+        if self.dies == "all" or len(self.dies) != 1:
+            raise ValueError("dies must name exactly one die: only one can be held in contact, such as [[0, 0]]")
+        return self
+
+
+DiePlan = ContactCheckPlan | RehearsePlan | HoldPlan
 """Plans whose step is a whole die."""
 JunctionPlan = IvSweepPlan | SwitchingPlan
 """Plans about single junctions: a step is a kernel that holds some of them."""
 Plan = Annotated[
-    ContactCheckPlan | RehearsePlan | ReadPlan | CharacterisePlan | ProgramPlan | IvSweepPlan | SwitchingPlan | VmmPlan,
+    ContactCheckPlan | RehearsePlan | HoldPlan | ReadPlan | CharacterisePlan | ProgramPlan | IvSweepPlan | SwitchingPlan | VmmPlan,
     Field(discriminator="kind"),
 ]
 PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)

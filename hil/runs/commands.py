@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_protocol.codes import Opcode
-from hil.model.plans import CharacterisePlan, ContactCheckPlan, Plan, ProgramPlan, RehearsePlan, SwitchingPlan, VmmPlan
+from hil.model.plans import CharacterisePlan, ContactCheckPlan, HoldPlan, Plan, ProgramPlan, RehearsePlan, SwitchingPlan, VmmPlan
 from hil.runs.errors import CommandMissing
 from hil.runs.metadata import read_path
 
@@ -18,7 +18,7 @@ def commands_of(plan: Plan) -> tuple[Opcode, ...]:
     first = (Opcode.SELECT,)
     if isinstance(plan, ContactCheckPlan):
         return first
-    if isinstance(plan, VmmPlan):
+    if isinstance(plan, VmmPlan | HoldPlan):
         return (*first, Opcode.VMM)
     through_the_board = Opcode.READ_LIST if isinstance(plan, SwitchingPlan) else Opcode.READ_BLOCK
     reading = (through_the_board,) if read_path(plan) == "board" else ()

@@ -90,12 +90,14 @@ class Conductor:
                     if wish is not None:
                         return _WISHES[wish]
                     continue
+                if isinstance(event, ContactMade):
+                    # First, so that whoever hears of the contact finds the die in contact.
+                    self.bench.publish()
                 self.store.append(run.id, event)
                 self._tell_step_of(clock, run)
                 self.bench.tell_links()
                 if isinstance(event, ContactMade):
                     self.bench.pulse_ids.at(run.id, plan.wafer, event.die)
-                    self.bench.publish()
                 if isinstance(event, MapMeasured):
                     self.store.set_wires(run.id, added(run.wires, before, station.wires()))
                 self.stops.checkpoint()
@@ -197,8 +199,8 @@ class _Asked:
     def take(self) -> LiveRecord | None:
         return self.store.take_live(self.run)
 
-    def answer(self, number: int, data: bytes) -> None:
-        self.store.answer_live(number, data)
+    def answer(self, number: int, data: bytes, meta: Mapping[str, Any]) -> None:
+        self.store.answer_live(number, data, meta)
 
     def refuse(self, number: int, error: str) -> None:
         self.store.refuse_live(number, error)

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.model.lab import DieIndex
 from hil.model.runs import Step
+from hil.store.records import LiveRecord
 
 Arrays = Mapping[str, NDArray[Any]]
 Done = Mapping[int, Arrays]
@@ -30,6 +31,27 @@ def _not_stepped() -> bool:
     return False
 
 
+class LiveRequests(Protocol):
+    """What others ask of the die that this run holds."""
+
+    def take(self) -> LiveRecord | None: ...
+    def answer(self, number: int, data: bytes, meta: Mapping[str, Any]) -> None: ...
+    def refuse(self, number: int, error: str) -> None: ...
+
+
+class NobodyAsks:
+    """For a run outside the service."""
+
+    def take(self) -> LiveRecord | None:
+        return None
+
+    def answer(self, number: int, data: bytes, meta: Mapping[str, Any]) -> None:
+        raise LookupError(f"request {number} was never made ({len(data)} bytes, {len(meta)} facts)")
+
+    def refuse(self, number: int, error: str) -> None:
+        raise LookupError(f"request {number} was never made ({error})")
+
+
 @dataclass(frozen=True)
 class RunContext:
     """kernels: of the chip. stored: what this run has stored of each die before it was stopped, id by (die, name): a map's
@@ -37,7 +59,8 @@ class RunContext:
 
     load: an object's array by its sha256. now: the time, UTC. code_version: of this service, for the metadata.
     touched: dies that this run was in contact with before it was stopped, maybe in the middle of a step of one of them.
-    monotonic: seconds, for durations. clock_stepped: whether the wall's clock was set while the run measured.
+    monotonic: seconds, for durations. clock_stepped: whether the wall's clock was set while the run measured. live: requests to the
+    die it holds.
     """
 
     run: str
@@ -51,6 +74,7 @@ class RunContext:
     touched: Collection[DieIndex] = ()
     monotonic: Callable[[], float] = time.monotonic
     clock_stepped: Callable[[], bool] = _not_stepped
+    live: LiveRequests = field(default_factory=NobodyAsks)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from hil.model.lab import LabConfig
 from hil.model.plans import (
     CharacterisePlan,
     ContactCheckPlan,
+    HoldPlan,
     IvSweepPlan,
     Plan,
     ProgramPlan,
@@ -46,6 +47,8 @@ def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
     match plan:
         case ContactCheckPlan() | RehearsePlan():
             return 0.0
+        case HoldPlan():
+            return plan.idle_s
         case IvSweepPlan():
             assert course is not None
             return kernels * _SWITCH_ON_S + len(plan.junctions) * course.duration_s

@@ -96,9 +96,10 @@ def _touch(station: Station, die: DieIndex) -> ContactMade:
     return ContactMade(die, contact.ohms, contact.touchdowns, contact.overtravel_um)
 
 
-def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[int, Arrays], *, begun: bool) -> Iterator[Event]:
+def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[int, Arrays], *, begun: bool) -> Iterator[Event | Waiting]:
     """Measures one step, adds its arrays to `kernels`, and says what happened."""
     if step.kernel is None:
+        yield from procedure.stay(station)
         yield StepMeasured(step, {})
         return
     # One proof for the whole kernel, before anything of it is kept.

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hil.model.plans import (
     CharacterisePlan,
     ContactCheckPlan,
+    HoldPlan,
     IvSweepPlan,
     Plan,
     ProgramPlan,
@@ -18,12 +18,13 @@ from hil.model.plans import (
     SwitchingPlan,
     VmmPlan,
     junctions_in,
-    kernels_of,
 )
-from hil.model.runs import Event
+from hil.model.runs import Event, Waiting
 from hil.runs.context import Arrays, Measured, RunContext, Spot
+from hil.runs.holding import hold
 from hil.runs.levels import levels
 from hil.runs.metadata import DieResults, read_path
+from hil.runs.products import multiply
 from hil.runs.programming import program_kernel
 from hil.runs.results import as_found, characterised, currents, programmed
 from hil.runs.single_results import probabilities, traces
@@ -33,14 +34,23 @@ from hil.station.station import Station
 from hil.station.sweeping import SweepHow
 
 
+def _nothing(_station: Station) -> Iterator[Event | Waiting]:
+    return iter(())
+
+
+def _unmeasured(_station: Station, _spot: Spot) -> Measured:
+    return Measured({})
+
+
 @dataclass(frozen=True)
 class Procedure:
     """measure: one kernel of the die in contact. conclude: the die's results from the arrays of its kernels. touches: whether the needles
-    come down at all."""
+    come down at all. stay: what a step that is a whole die does there, beside coming to it."""
 
     measure: Callable[[Station, Spot], Measured]
     conclude: Callable[[DieResults, Mapping[int, Arrays]], Iterator[Event]]
     touches: bool = True
+    stay: Callable[[Station], Iterator[Event | Waiting]] = _nothing
 
 
 def procedure_of(plan: Plan, context: RunContext) -> Procedure:
@@ -48,7 +58,9 @@ def procedure_of(plan: Plan, context: RunContext) -> Procedure:
     match plan:
         case ContactCheckPlan() | RehearsePlan():
             # Coming to a die, verified, and the touchdown that every other plan begins with are the whole of it.
-            return Procedure(lambda _station, _spot: Measured({}), lambda _die, _kernels: iter(()), not isinstance(plan, RehearsePlan))
+            return Procedure(_unmeasured, lambda _die, _kernels: iter(()), not isinstance(plan, RehearsePlan))
+        case HoldPlan():
+            return Procedure(_unmeasured, lambda _die, _kernels: iter(()), stay=lambda station: hold(station, plan, context))
         case ReadPlan():
             return Procedure(lambda station, spot: read(station, plan, spot.kernel), as_found)
         case CharacterisePlan():
@@ -102,14 +114,3 @@ def sweep(station: Station, plan: IvSweepPlan, kernel: int) -> Measured:
     found = station.sweep([plan.junctions[place] for place in junctions_in(plan, kernel)], how)
     arrays = {"volts": found.volts, "amps": found.amps, "at_s": found.at_s, "limited": found.limited.astype(np.uint8)}
     return Measured(arrays, int(found.limited.sum()))
-
-
-def multiply(station: Station, plan: VmmPlan, kernel: int, inputs: NDArray[np.float32]) -> Measured:
-    """inputs: (batch, lines), or (batch, kernels, lines) in the plan's order of kernels, in units of read_volts; lines not named stay
-    at 0 V. arrays: amps (batch, lines sensed) float32."""
-    chip = station.lab.chip
-    own = inputs if inputs.ndim == 2 else inputs[:, kernels_of(plan, station.lab).index(kernel)]
-    volts = np.zeros((len(own), chip.rows if plan.direction == "rows" else chip.columns))
-    volts[:, : own.shape[1]] = own.astype(np.float64) * plan.read_volts
-    amps = station.vmm(kernel, volts, plan.direction).astype(np.float32)
-    return Measured({"amps": amps}, int(np.isnan(amps).sum()))

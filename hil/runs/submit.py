@@ -129,6 +129,15 @@ def check_target(target: np.ndarray[Any, Any], lab: LabConfig) -> None:
         raise PlanRefused("target", value, [0, 1, 255], f"target holds {value}; only 1 (P), 0 (AP) and 255 (leave) are allowed")
 
 
+def check_vmm(plan: VmmPlan, lab: LabConfig, store: Store) -> int:
+    """Vectors in a batch that may be applied now. Raises PlanRefused, CommandMissing, NotFound, Corrupt."""
+    check_plan(plan, lab)
+    require_commands(plan, store.station().snapshot)
+    inputs = _object(store, "inputs", plan.inputs.object)
+    check_inputs(inputs, plan, lab)
+    return len(inputs)
+
+
 def check_inputs(inputs: np.ndarray[Any, Any], plan: VmmPlan, lab: LabConfig) -> None:
     """Raises PlanRefused unless float32 (batch, lines) or (batch, kernels, lines), at most the driven lines of a kernel, exactly the
     plan's kernels, each value in -1 to 1."""

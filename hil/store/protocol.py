@@ -10,8 +10,10 @@ from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import Event, RunState, Step
 from hil.store.records import (
+    CalibrationRecord,
     CardRecord,
     EventRecord,
+    LiveRecord,
     MapRecord,
     ObjectRecord,
     OpenIntent,
@@ -144,6 +146,10 @@ class Store(Protocol):
         """Newest first; `before`: the id of the last run of the previous page."""
         ...
 
+    def running(self) -> RunRecord | None:
+        """The one run that measures now."""
+        ...
+
     def delete_queued(self, run_id: str) -> None:
         """Raises IllegalTransition unless queued."""
         ...
@@ -184,6 +190,25 @@ class Store(Protocol):
         ...
 
     def last_event(self) -> int: ...
+    # --- requests to a die that a run holds in contact
+    def ask_live(self, run_id: str, request: Mapping[str, Any]) -> int:
+        """Number of the request; it is refused at once where the run is not running. Raises NotFound."""
+        ...
+
+    def live(self, number: int) -> LiveRecord: ...
+    def take_live(self, run_id: str) -> LiveRecord | None:
+        """The oldest request that nobody took; None when there is none. Cheap: poll it."""
+        ...
+
+    def answer_live(self, number: int, data: bytes, meta: Mapping[str, Any]) -> None:
+        """data: npy bytes, durable before the answer is seen."""
+        ...
+
+    def refuse_live(self, number: int, error: str) -> None: ...
+    def withdraw_live(self, number: int) -> bool:
+        """False when it was taken already."""
+        ...
+
     # --- needles
     def needle_log(self) -> NeedleLog: ...
     def touchdowns(self, wafer: str) -> dict[DieIndex, int]:
@@ -232,6 +257,16 @@ class Store(Protocol):
 
     def get_object(self, sha256: str) -> bytes:
         """Raises NotFound, Corrupt."""
+        ...
+
+    # --- calibrations
+    def calibration(self, calibration_id: str) -> CalibrationRecord: ...
+    def calibrations(self, limit: int = 100, before: str | None = None) -> list[CalibrationRecord]:
+        """Newest first; `before`: the id of the last one of the previous page."""
+        ...
+
+    def newest_calibration(self, board: str) -> CalibrationRecord | None:
+        """Of the board with this serial number, valid or not."""
         ...
 
     # --- station

@@ -1,6 +1,7 @@
 """Rows as values: what the store hands out. The API and the client read these; nobody changes them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hil.model.lab import DieIndex
@@ -48,6 +49,20 @@ class EventRecord:
 
 
 @dataclass(frozen=True)
+class LiveRecord:
+    """A request to a die that a run holds in contact. state: asked, taken, answered, refused or withdrawn. answer: sha256 of the array
+    that came of it, meta: who measured it (origin, instruments). error: why it was refused."""
+
+    number: int
+    run: str
+    request: dict[str, Any]
+    state: str
+    answer: str | None
+    meta: dict[str, Any] | None
+    error: str | None
+
+
+@dataclass(frozen=True)
 class ObjectRecord:
     """A named result of a run that is no map. object: sha256 of the npy bytes. shape, dtype: None in records of earlier releases."""
 
@@ -62,7 +77,8 @@ class ObjectRecord:
 
 @dataclass(frozen=True)
 class MapRecord:
-    """object: sha256 of the npy bytes in the store. line_object, confidence_object: for defect maps, else None."""
+    """object: sha256 of the npy bytes in the store. line_object, confidence_object: for defect maps, else None. parts: those beside a
+    conductance map, by name: uncertainty, uncorrected."""
 
     id: str
     wafer: str
@@ -75,6 +91,22 @@ class MapRecord:
     confidence_object: str | None
     measured_at: str
     meta: dict[str, Any]
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class CalibrationRecord:
+    """board: serial number. version: which calibration of it, 1, 2, ... values, covariance: sha256 of their npy bytes. document: JSON."""
+
+    id: str
+    board: str
+    version: int
+    run: str
+    made_at: str
+    expires_at: str
+    values: str
+    covariance: str
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True)

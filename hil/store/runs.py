@@ -72,6 +72,12 @@ class Runs(Shelf):
                 query = query.where(_table.c.seq < select(_table.c.seq).where(_table.c.id == before).scalar_subquery())
             return [_record(row) for row in connection.execute(query)]
 
+    def running(self) -> RunRecord | None:
+        """See Store."""
+        with self._db.read() as connection:
+            row = connection.execute(select(_table).where(_table.c.state == RunState.RUNNING)).first()
+        return None if row is None else _record(row)
+
     def delete_queued(self, run_id: str) -> None:
         """Raises NotFound; IllegalTransition unless the run is queued."""
         with self._db.write() as connection:

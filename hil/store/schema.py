@@ -105,6 +105,33 @@ maps = Table(
     sqlite_autoincrement=True,
 )
 
+map_parts = Table(
+    "map_parts",
+    metadata,
+    Column("map", String, ForeignKey("maps.id"), primary_key=True),
+    # uncertainty, uncorrected.
+    Column("name", String, primary_key=True),
+    Column("object", String, nullable=False),
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    # Serial number, and which calibration of it: 1, 2, ...
+    Column("board", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("run", String, ForeignKey("runs.id"), nullable=False),
+    Column("made_at", String, nullable=False),
+    Column("expires_at", String, nullable=False),
+    Column("values_object", String, nullable=False),
+    Column("covariance_object", String, nullable=False),
+    Column("document", JSON, nullable=False),
+    Index("calibrations_of_board", "board", "seq"),
+    sqlite_autoincrement=True,
+)
+
 station = Table(
     "station",
     metadata,
@@ -182,6 +209,22 @@ needle_log = Table(
     Column("text", String),
     Index("needle_log_of_die", "wafer", "x", "y"),
     Index("needle_log_by_kind", "kind", "number"),
+    sqlite_autoincrement=True,
+)
+
+live_requests = Table(
+    "live_requests",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("run", String, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("at", String, nullable=False),
+    # asked, then taken or withdrawn; taken, then answered or refused.
+    Column("state", String, nullable=False),
+    Column("answer", String),
+    Column("meta", JSON(none_as_null=True)),
+    Column("error", String),
+    Index("live_requests_of_run", "run", "state", "number"),
     sqlite_autoincrement=True,
 )
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from hil.store.calibrations import Calibrations
 from hil.store.database import Database
 from hil.store.events import Events
+from hil.store.live import Live
 from hil.store.maps import Maps
 from hil.store.needles import Needles
 from hil.store.objects import Objects
@@ -16,7 +18,7 @@ from hil.store.tokens import Tokens
 from hil.store.wafers import Wafers
 
 
-class SqlStore(Wafers, Runs, Events, Maps, Needles, Station, Tokens):
+class SqlStore(Wafers, Runs, Events, Maps, Calibrations, Needles, Live, Station, Tokens):
     """hil.store.protocol.Store on SQLite and files. Safe from any thread; open one per process."""
 
     def pulse_ids(self) -> SqlPulseIds:

@@ -133,10 +133,13 @@ class Board:
 
 
 @contextmanager
-def mounted(board: Board, data: Path, seen_as: Callable[[Store], Store] = lambda store: store) -> Generator[Service]:
-    """The service over the store in `data`, on the board. seen_as: what the app gets instead of the store."""
+def mounted(
+    board: Board, data: Path, seen_as: Callable[[Store], Store] = lambda store: store, lab: LabConfig | None = None
+) -> Generator[Service]:
+    """The service over the store in `data`, on the board. seen_as: what the app gets instead of the store. lab: whose instruments a worker
+    has, if one has any."""
     store = open_store(data)
-    app = create_app(seen_as(store), lab_config())
+    app = create_app(seen_as(store), lab or lab_config())
     lifespan = app.router.lifespan_context(app)
     board.run(lifespan.__aenter__())
     board.app = app
