@@ -19,9 +19,9 @@ from hil.client import LabError
 from hil.client.run import Run
 from hil.model.defects import Defect
 from hil.report.report import ReportData, write_report
+from hil.training.bench import DEMO, QUICK, Budget
 from hil.training.checkpoint import save_checkpoint
 from hil.training.data import Mnist, load_mnist
-from hil.training.methods import DEMO, METHODS, QUICK, Budget
 from hil.training.run import Pulled, TrainingResult, pull, train_all
 
 WAFER = "DEMO"
@@ -110,8 +110,8 @@ def _wait(mnist: Future[Mnist], console: Console) -> Mnist:
 
 
 def _train(pulled: Pulled, mnist: Mnist, budget: Budget, console: Console) -> TrainingResult:
-    """Epochs of all methods count as one stage; those without training of their own add none."""
-    recipes = (budget.clean, budget.varied, budget.hardware_aware, budget.statistics_aware)
+    """Epochs of all methods count as one stage; statistics-aware networks are two, one for either half of the dies."""
+    recipes = (budget.clean, budget.varied, budget.hardware_aware, budget.statistics_aware, budget.statistics_aware)
     total = sum(recipe.epochs for recipe in recipes)
     done = 0
     with Stage(console, "train", total) as stage:
@@ -132,8 +132,7 @@ def _table(result: TrainingResult) -> Table:
         table.add_column(name, justify="right")
     software = f"{100 * result.software_error:.2f}"
     table.add_row("software", software, "", "", "", f"{result.seconds['software']:.0f}")
-    for method in METHODS[1:]:
-        errors = result.methods[method]
+    for method, errors in result.methods.items():
         row = (
             f"{errors.mean_percent:.2f}",
             f"{errors.sd_percent:.2f}",

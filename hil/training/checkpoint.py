@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hil.model.maps import npy_bytes, sha256_hex
-from hil.training.crossbar import Layer, Network
 from hil.training.errors import MapsError, TrainingError
+from hil.training.net import parse_net
+from hil.training.network import Bounds, Hidden, Layer, Network
 from hil.training.wafer import MeasuredWafer
 
-FORMAT = "mtj-hil-checkpoint-1"
+FORMAT = "mtj-hil-checkpoint-2"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def save_checkpoint(file: Path, networks: Mapping[str, Network], measured: Measu
     """Written beside, then renamed: a checkpoint is whole or absent. facts must be JSON without NaN (ValueError)."""
     header = {
         "format": FORMAT,
-        "methods": json.dumps(list(networks)),
+        "methods": json.dumps({method: _described(network) for method, network in networks.items()}),
         "maps": json.dumps(map_hashes(measured)),
         "facts": json.dumps(dict(facts), allow_nan=False),
     }
@@ -71,11 +72,27 @@ def load_checkpoint(file: Path) -> Checkpoint:
             header = opened.metadata() or {}
             if header.get("format") != FORMAT:
                 raise TrainingError(f"{file}: format {header.get('format')!r}, expected {FORMAT!r}; save it again with this version")
-            names = json.loads(header["methods"])
-            networks = {method: Network((_layer(opened, method, 0), _layer(opened, method, 1))) for method in names}
+            networks = {method: _network(opened, method, described) for method, described in json.loads(header["methods"]).items()}
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{file}: no readable checkpoint: {error}") from error
     return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]))
+
+
+def _described(network: Network) -> dict[str, str | float]:
+    bounds = network.bounds
+    return {
+        "net": network.net.name,
+        "encoding": network.net.encoding,
+        "hidden": bounds.hidden,
+        "hidden_limit": bounds.hidden_limit,
+        "output_limit": str(bounds.output_limit),  # May be infinite, which JSON cannot say.
+    }
+
+
+def _network(opened: Any, method: str, described: Mapping[str, Any]) -> Network:
+    net = parse_net(described["net"], described["encoding"])
+    bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], float(described["output_limit"]))
+    return Network(net, tuple(_layer(opened, method, index) for index in range(len(net.shapes))), bounds)
 
 
 def _layer(opened: Any, method: str, index: int) -> Layer:

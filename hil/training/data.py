@@ -139,7 +139,10 @@ def _fetch_into(file: Path) -> Mnist:
     return mnist
 
 
-def inputs(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, 28, 28) uint8 to (n, 100) float32 in 0 to 1: the centre 20 x 20 pixels, means of 2 x 2. A dark pixel is 0 V on its row."""
-    centre = images[:, 4:24, 4:24].reshape(-1, 10, 2, 10, 2)
-    return (centre.mean(axis=(2, 4), dtype=np.float32) / np.float32(255.0)).reshape(-1, 100)
+def inputs(images: NDArray[np.uint8], side: int = 10) -> NDArray[np.float32]:
+    """(n, 28, 28) uint8 to (n, side * side) float32 in 0 to 1: the centre pixels, averaged over as large blocks as fit; side 10 is
+    the centre 20 x 20 in means of 2 x 2. A dark pixel is 0 V on its row."""
+    block = images.shape[1] // side
+    edge = (images.shape[1] - block * side) // 2
+    centre = images[:, edge : edge + block * side, edge : edge + block * side].reshape(-1, side, block, side, block)
+    return (centre.mean(axis=(2, 4), dtype=np.float32) / np.float32(255.0)).reshape(-1, side * side)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from hil.training.crossbar import Crossbars, Network, crossbars, logits
+from hil.training.network import Crossbars, Network, logits
 from hil.training.trainer import Images
 
-CHUNK = 1_000
+CHUNK = 500
 
 
 @torch.no_grad()
@@ -24,14 +23,9 @@ def wrong(network: Network, bars: Crossbars, images: Images) -> NDArray[np.bool_
     return np.concatenate(parts, axis=-1)
 
 
-def errors_of_one_network(network: Network, junctions: Tensor, images: Images) -> NDArray[np.float64]:
-    """One weight set on many dies: (dies,) share misclassified. junctions: (dies, 100, 200, 2)."""
-    return wrong(network, crossbars(junctions[None]), images)[0].mean(axis=-1)
-
-
-def errors_of_own_networks(network: Network, junctions: Tensor, images: Images) -> NDArray[np.float64]:
-    """Copy i on die i: (dies,) share misclassified."""
-    return wrong(network, crossbars(junctions[:, None]), images)[:, 0].mean(axis=-1)
+def errors_of_dies(network: Network, bars: Crossbars, images: Images) -> NDArray[np.float64]:
+    """(dies,) share misclassified; one network on (1, dies), or copy i on die i of (dies, 1)."""
+    return wrong(network, bars, images).reshape(-1, len(images.labels)).mean(axis=-1)
 
 
 @dataclass(frozen=True)

@@ -1,133 +1,190 @@
-"""The methods, each a recipe that reads as one paragraph.
+"""The methods, each a recipe that reads as one paragraph, on one trainer.
 
-software            the network on ideal devices, trained with their spread: the baseline all others are compared with
-conventional        the software weights as they are, on every die
-hardware-aware      one network a die, trained on that die's measured map; of no use elsewhere
-statistics-aware    one network for all dies, nothing done per die, trained on ever new dies drawn from measured ones.
-                    Two folds: the network a die is judged by has never seen that die"""
+Rule 1: the weights of a shared method are the same on every die and learn from other dies only; what else is done per die, and what
+that takes, is its effort.
+Rule 2: every method starts from the same software network and is judged on the same images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.training.crossbar import Network, calibrated, crossbars, fresh_network, ideal_crossbars
-from hil.training.draws import ideal_with_spread, own_die, shuffled_dies
-from hil.training.errors import MapsError
-from hil.training.evaluate import errors_of_one_network, errors_of_own_networks, wrong
-from hil.training.trainer import Images, Recipe, generator, train
-from hil.training.wafer import MeasuredWafer, junctions, reference_of
+from hil.training.bench import Bench
+from hil.training.devices import Dies, own
+from hil.training.draws import Fixed, Pool, Shuffled
+from hil.training.importance import importance
+from hil.training.network import Crossbars, Network, Statistics, calibrated, ideal_crossbars
+from hil.training.placement import Placement, place
+from hil.training.recalibration import recalibrated
+from hil.training.site import Site
+from hil.training.trainer import Recipe, train
 
-SOFTWARE, CONVENTIONAL = "software", "conventional"
-HARDWARE_AWARE, STATISTICS_AWARE = "hardware-aware", "statistics-aware"
-METHODS = (SOFTWARE, CONVENTIONAL, HARDWARE_AWARE, STATISTICS_AWARE)
-
-Report = Callable[[str, int, int, float], None]
-"""(method, epochs done, epochs in all, loss)."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much training. images: of the 60,000. calibration_images: for column statistics, unlabelled."""
-
-    images: int
-    clean: Recipe
-    varied: Recipe
-    hardware_aware: Recipe
-    statistics_aware: Recipe
-    calibration_images: int = 4_000
+SOFTWARE, CONVENTIONAL, RECALIBRATED = "software", "conventional", "recalibrated"
+HARDWARE_AWARE, HARDWARE_AWARE_PLACED = "hardware-aware", "hardware-aware+placed"
+STATISTICS_AWARE, STATISTICS_AWARE_RECALIBRATED = "statistics-aware", "statistics-aware+recalibrated"
+PLACED, PLACED_TRIMMED, PLACED_RETRAINED, PLACED_CORRECTED = "placed", "placed+trimmed", "placed+retrained", "placed+corrected"
 
 
-DEMO = Budget(
-    images=60_000,
-    clean=Recipe(epochs=16, batch=256, rate=5e-3, batch_statistics=True),
-    varied=Recipe(epochs=12, batch=512, rate=3e-3, maps=8, batch_statistics=True),
-    hardware_aware=Recipe(epochs=5, batch=256, rate=3e-3, batch_statistics=True),
-    statistics_aware=Recipe(epochs=30, batch=512, rate=1.5e-2, maps=8),
-)
-QUICK = Budget(
-    images=6_000,
-    clean=Recipe(epochs=10, batch=128, rate=5e-3, batch_statistics=True),
-    varied=Recipe(epochs=5, batch=256, rate=3e-3, maps=4, batch_statistics=True),
-    hardware_aware=Recipe(epochs=4, batch=128, rate=3e-3, batch_statistics=True),
-    statistics_aware=Recipe(epochs=16, batch=256, rate=1e-2, maps=8),
-    calibration_images=1_000,
-)
+class Effort(StrEnum):
+    """What is done for each die."""
+
+    NOTHING = "nothing"
+    RECALIBRATION = "recalibration, no labels"
+    PLACEMENT = "placement"
+    CORRECTION = "digital correction of known shorts"
+    TRIMS = "digital trims, labels"
+    TRAINING = "retraining, labels"
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every method works with."""
+class Outcome:
+    """What a method makes of a site. network: one copy for all places, or one a place. site: corrected where the method does so."""
 
-    train: Images
-    test: Images
-    budget: Budget
-    seed: int
-    report: Report
+    network: Network
+    site: Site
+    placement: Placement | None = None
 
-    @property
-    def calibration(self) -> Tensor:
-        return self.train.voltages[: self.budget.calibration_images]
-
-    def done(self, method: str, epochs: int, before: int = 0) -> Callable[[int, float], None]:
-        return lambda epoch, loss: self.report(method, before + epoch, epochs, loss)
+    def bars(self, dies: Dies) -> Crossbars:
+        """Crossbars that the network runs on."""
+        bars = self.site.bars(dies, self.placement)
+        return bars if self.network.copies == 1 else own(bars)
 
 
-def software(bench: Bench) -> tuple[Network, float]:
-    """The baseline network and its error on ideal devices. No die is known here."""
-    budget, order = bench.budget, generator(bench.seed, SOFTWARE)
-    epochs = budget.clean.epochs + budget.varied.epochs
-    draw = ideal_with_spread(budget.varied.maps, order)
-    network = train(fresh_network(order), ideal_crossbars, bench.train, budget.clean, order, bench.done(SOFTWARE, epochs))
-    network = train(network, draw, bench.train, budget.varied, order, bench.done(SOFTWARE, epochs, budget.clean.epochs))
-    network = calibrated(network, draw(), bench.calibration)
-    return network, float(wrong(network, ideal_crossbars(), bench.test).mean())
+class Work:
+    """A bench, its software network and a site. Shared networks are trained once, whichever methods need them."""
+
+    def __init__(self, bench: Bench, baseline: Network, site: Site) -> None:
+        self.bench, self.baseline, self.site = bench, baseline, site
+        self._shared: dict[str, Network] = {}
+
+    def shared(self, name: str, make: Callable[["Work"], Network]) -> Network:
+        if name not in self._shared:
+            self._shared[name] = make(self)
+        return self._shared[name]
+
+    def on(self, site: Site) -> "Work":
+        return Work(self.bench, self.baseline, site)
+
+    def fitted(self, network: Network, placement: Placement | None = None) -> Outcome:
+        """Recalibrated on each die's own map: a copy a place."""
+        ideal = calibrated(network, ideal_crossbars(network.net), self.bench.many)
+        bars = own(self.site.bars(self.site.read, placement))
+        return Outcome(recalibrated(ideal.repeated(len(self.site)), bars, ideal, self.bench.unlabelled), self.site, placement)
+
+    def placement(self, network: Network) -> Placement:
+        """Of a shared network on every die, from its map."""
+        ideal = calibrated(network, ideal_crossbars(network.net), self.bench.many)
+        return place(ideal, self.site.bars(self.site.read), self.matter(ideal))
+
+    def matter(self, network: Network, bars: Crossbars | None = None) -> tuple[Tensor, ...]:
+        judged = self.bench.train.first(self.bench.budget.importance_images)
+        return tuple(importance(network, bars or ideal_crossbars(network.net), judged.voltages, judged.labels))
+
+    def retrained(self, name: str, start: Outcome, recipe: Recipe) -> Outcome:
+        """Every copy trained on its own die's map, then with column statistics of its own."""
+        bars = own(start.site.bars(start.site.read, start.placement))
+        network = start.network if start.network.copies > 1 else start.network.repeated(len(start.site))
+        network = train(network, Fixed(bars), self.bench.train, recipe, self.bench.order(name), self.bench.done(name, recipe.epochs))
+        if recipe.statistics is not Statistics.CARRIED:
+            network = calibrated(network, bars, self.bench.many)
+        return Outcome(network, start.site, start.placement)
 
 
-def conventional(bench: Bench, baseline: Network, measured: MeasuredWafer) -> NDArray[np.float64]:
-    """(dies,) errors of the baseline's weights and digital numbers on each die."""
-    return errors_of_one_network(baseline, tensor_of(measured, measured), bench.test)
+def conventional(work: Work) -> Outcome:
+    """The software network as it is, on every die."""
+    return Outcome(work.baseline, work.site)
 
 
-def hardware_aware(bench: Bench, baseline: Network, measured: MeasuredWafer) -> tuple[Network, NDArray[np.float64]]:
-    """One copy a die, all trained at once from the baseline, and their errors on their own dies."""
-    dies = tensor_of(measured, measured)
-    recipe, order = bench.budget.hardware_aware, generator(bench.seed, HARDWARE_AWARE)
-    networks = baseline.repeated(len(dies))
-    networks = train(networks, own_die(dies), bench.train, recipe, order, bench.done(HARDWARE_AWARE, recipe.epochs))
-    networks = calibrated(networks, crossbars(dies[:, None]), bench.calibration)
-    return networks, errors_of_own_networks(networks, dies, bench.test)
+def recalibrated_only(work: Work) -> Outcome:
+    """The software network, its digital side fitted to each die without labels."""
+    return work.fitted(work.baseline)
 
 
-def folds(dies: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Every other die. Raises MapsError for fewer than two dies."""
-    if dies < 2:
-        raise MapsError(f"{STATISTICS_AWARE} training judges each die by statistics of other dies and needs at least 2; {dies} measured")
-    return tuple(range(0, dies, 2)), tuple(range(1, dies, 2))
+def hardware_aware(work: Work) -> Outcome:
+    """One network a die, all trained at once on their dies' maps, from the software network; of no use elsewhere."""
+    start = Outcome(work.fitted(work.baseline).network, work.site)
+    return work.retrained(HARDWARE_AWARE, start, work.bench.budget.hardware_aware)
 
 
-def statistics_aware(bench: Bench, baseline: Network, measured: MeasuredWafer) -> tuple[Network, NDArray[np.float64]]:
-    """Two weight sets, one a fold, and each die's error under the set trained on the other fold's statistics."""
-    recipe, order = bench.budget.statistics_aware, generator(bench.seed, STATISTICS_AWARE)
-    seen = [measured.take(fold) for fold in folds(len(measured.dies))]
-    draw = shuffled_dies([tensor_of(part, part) for part in seen], recipe.maps, order)
-    networks = train(baseline.repeated(2), draw, bench.train, recipe, order, bench.done(STATISTICS_AWARE, recipe.epochs))
-    return networks, errors_on_unseen_dies(networks, measured, bench.test)
+def hardware_aware_placed(work: Work) -> Outcome:
+    """The software network placed on each die, then trained there."""
+    start = work.fitted(work.baseline, work.placement(work.baseline))
+    return work.retrained(HARDWARE_AWARE_PLACED, start, work.bench.budget.hardware_aware)
 
 
-def errors_on_unseen_dies(networks: Network, measured: MeasuredWafer, test: Images) -> NDArray[np.float64]:
-    """(dies,) errors; copy 0 learned from the first fold and is judged on the second, and the other way round."""
-    errors = np.full(len(measured.dies), np.nan)
-    first, second = folds(len(measured.dies))
-    for copy, (seen, unseen) in enumerate(((first, second), (second, first))):
-        dies = tensor_of(measured.take(unseen), measured.take(seen))
-        errors[list(unseen)] = errors_of_one_network(networks.only(copy), dies, test)
-    return errors
+def statistics_aware(work: Work) -> Outcome:
+    """One weight set and nothing per die, as the paper words it: trained on ever new dies drawn from the measured others."""
+    return Outcome(work.shared(STATISTICS_AWARE, _train_on_statistics), work.site)
 
 
-def tensor_of(measured: MeasuredWafer, seen: MeasuredWafer) -> Tensor:
-    """(dies, 100, 200, 2) junctions of `measured`, in units of what the dies `seen` teach."""
-    return torch.from_numpy(junctions(measured, reference_of(seen)))
+def statistics_aware_recalibrated(work: Work) -> Outcome:
+    return work.fitted(work.shared(STATISTICS_AWARE, _train_on_statistics))
+
+
+def placed(work: Work) -> Outcome:
+    """One weight set trained with placement in the loop; placed and recalibrated on each die: no labels, no gradient there."""
+    network = work.shared(PLACED, _train_placed)
+    return work.fitted(network, work.placement(network))
+
+
+def placed_trimmed(work: Work) -> Outcome:
+    """As placed, then gains and shifts trained on each die's map: nothing more is written to the die."""
+    return work.retrained(PLACED_TRIMMED, placed(work), work.bench.budget.trimmed)
+
+
+def placed_retrained(work: Work) -> Outcome:
+    """As placed, then everything trained on each die's map."""
+    return work.retrained(PLACED_RETRAINED, placed(work), work.bench.budget.retrained)
+
+
+def placed_corrected(work: Work) -> Outcome:
+    """As placed, with every listed short's excess current subtracted digitally, in training and on the die."""
+    return placed(work.on(work.site.corrected()))
+
+
+@dataclass(frozen=True)
+class Method:
+    """per_die: what is done for each die. run: the recipe."""
+
+    run: Callable[[Work], Outcome]
+    per_die: tuple[Effort, ...]
+
+
+METHODS: Mapping[str, Method] = {
+    CONVENTIONAL: Method(conventional, (Effort.NOTHING,)),
+    RECALIBRATED: Method(recalibrated_only, (Effort.RECALIBRATION,)),
+    HARDWARE_AWARE: Method(hardware_aware, (Effort.TRAINING,)),
+    HARDWARE_AWARE_PLACED: Method(hardware_aware_placed, (Effort.PLACEMENT, Effort.TRAINING)),
+    STATISTICS_AWARE: Method(statistics_aware, (Effort.NOTHING,)),
+    STATISTICS_AWARE_RECALIBRATED: Method(statistics_aware_recalibrated, (Effort.RECALIBRATION,)),
+    PLACED: Method(placed, (Effort.PLACEMENT, Effort.RECALIBRATION)),
+    PLACED_TRIMMED: Method(placed_trimmed, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRIMS)),
+    PLACED_RETRAINED: Method(placed_retrained, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRAINING)),
+    PLACED_CORRECTED: Method(placed_corrected, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.CORRECTION)),
+}
+
+
+def _train_on_statistics(work: Work) -> Network:
+    """Frozen column statistics, of the software network on such dies: a few shorts would ruin running ones."""
+    bench, recipe = work.bench, work.bench.budget.statistics_aware
+    order = bench.order(STATISTICS_AWARE)
+    fresh = Shuffled(work.site.seen, work.site.plan.dies, order)
+    pool = Pool(lambda _: work.site.bars(fresh.draw(bench.budget.pool)), recipe.maps, 1, order)
+    start = work.baseline
+    return train(start, pool, bench.train, recipe, order, bench.done(STATISTICS_AWARE, recipe.epochs))
+
+
+def _train_placed(work: Work) -> Network:
+    """Every few epochs the network as it is gets placed on fresh dies, and learns on those."""
+    bench, recipe = work.bench, work.bench.budget.placed
+    order = bench.order(PLACED)
+    fresh = Shuffled(work.site.seen, work.site.plan.dies, order)
+
+    def place_anew(network: Network) -> Crossbars:
+        dies = fresh.draw(bench.budget.placed_pool)
+        ideal = calibrated(network, ideal_crossbars(network.net), bench.many)
+        return work.site.bars(dies, place(ideal, work.site.bars(dies), work.matter(ideal), alternations=2))
+
+    pool = Pool(place_anew, recipe.maps, bench.budget.place_every, order)
+    return train(work.baseline, pool, bench.train, recipe, order, bench.done(PLACED, recipe.epochs))

@@ -11,16 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.training.crossbar import Network, logits
 from hil.training.data import Mnist, inputs
 from hil.training.draws import Draw
+from hil.training.network import Network, Statistics, logits
 
 BETAS = (0.9, 0.99)
+LOWEST_RATE = 0.01
+"""Of the first rate, at the end of the cosine."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """voltages: (n, 100) float32, in units of the read voltage. labels: (n,) int64."""
+    """voltages: (n, inputs) float32, in units of the read voltage. labels: (n,) int64."""
 
     voltages: Tensor
     labels: Tensor
@@ -28,28 +30,36 @@ class Images:
     def first(self, count: int) -> "Images":
         return Images(self.voltages[:count], self.labels[:count])
 
+    def last(self, count: int) -> "Images":
+        return Images(self.voltages[-count:], self.labels[-count:])
 
-def images_of(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Images:
-    return Images(torch.from_numpy(inputs(pixels)), torch.from_numpy(labels.astype(np.int64)))
+    def some(self, count: int, generator: torch.Generator) -> "Images":
+        chosen = torch.randperm(len(self.labels), generator=generator)[:count]
+        return Images(self.voltages[chosen], self.labels[chosen])
 
 
-def train_and_test(mnist: Mnist) -> tuple[Images, Images]:
-    return images_of(mnist.train_images, mnist.train_labels), images_of(mnist.test_images, mnist.test_labels)
+def images_of(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], side: int = 10) -> Images:
+    return Images(torch.from_numpy(inputs(pixels, side)), torch.from_numpy(labels.astype(np.int64)))
+
+
+def train_and_test(mnist: Mnist, side: int = 10) -> tuple[Images, Images]:
+    return images_of(mnist.train_images, mnist.train_labels, side), images_of(mnist.test_images, mnist.test_labels, side)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """epochs; batch: images a step, shared evenly by `maps` dies; rate: Adam's, falling to 0 as a cosine.
+    """epochs; batch: images a step, shared evenly by `maps` dies; rate: Adam's, falling as a cosine.
 
-    batch_statistics: columns normalised by each batch; otherwise by frozen statistics, because a few strong shorts ruin
-    running ones for everybody.
+    statistics: of the columns while training. Carried (frozen) ones where a network must do without any step per die, because a few
+    strong shorts ruin running ones for everybody. digital_only: junctions stay as they are.
     """
 
     epochs: int
     batch: int
     rate: float
     maps: int = 1
-    batch_statistics: bool = False
+    statistics: Statistics = Statistics.CARRIED
+    digital_only: bool = False
 
     def __post_init__(self) -> None:
         if self.batch % self.maps:
@@ -82,17 +92,17 @@ def threads(count: int) -> Generator[None]:
 
 
 def _minibatches(images: Images, recipe: Recipe, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """voltages (1, maps, images, 100) and labels (1, maps, images), every image at most once an epoch."""
+    """voltages (1, maps, images, inputs) and labels (1, maps, images), every image at most once an epoch."""
     shuffled = torch.randperm(len(images.labels), generator=order)
     for start in range(0, len(shuffled) - recipe.batch + 1, recipe.batch):
         chosen = shuffled[start : start + recipe.batch]
         yield images.voltages[chosen].view(1, recipe.maps, -1, images.voltages.shape[1]), images.labels[chosen].view(1, recipe.maps, -1)
 
 
-def _loss(network: Network, bars_of: Draw, batch: tuple[Tensor, Tensor], recipe: Recipe) -> Tensor:
+def _loss(network: Network, draw: Draw, batch: tuple[Tensor, Tensor], recipe: Recipe) -> Tensor:
     """Cross-entropy, mean over images and maps, summed over copies: no copy's gradient depends on how many train beside it."""
     voltages, labels = batch
-    scores = logits(voltages, network, bars_of(), recipe.batch_statistics)
+    scores = logits(voltages, network, draw(), recipe.statistics)
     expected = labels.expand(scores.shape[:-1]).reshape(-1)
     return torch.nn.functional.cross_entropy(scores.reshape(-1, scores.shape[-1]), expected) * network.copies
 
@@ -106,13 +116,14 @@ def train(network: Network, draw: Draw, images: Images, recipe: Recipe, order: t
     if not steps:
         raise ValueError(f"{len(images.labels)} images do not fill one batch of {recipe.batch}")
     network = network.map(lambda tensor: tensor.detach().clone())
-    parameters = [tensor.requires_grad_() for tensor in network.trained()]
+    parameters = [tensor.requires_grad_() for tensor in (network.digital() if recipe.digital_only else network.trained())]
     optimiser = torch.optim.Adam(parameters, lr=recipe.rate, betas=BETAS, foreach=True)
     total, step = recipe.epochs * steps, 0
     for epoch in range(recipe.epochs):
+        draw.begin_epoch(epoch, network.map(lambda tensor: tensor.detach()))
         losses = 0.0
         for batch in _minibatches(images, recipe, order):
-            optimiser.param_groups[0]["lr"] = recipe.rate * (1 + math.cos(math.pi * step / total)) / 2
+            optimiser.param_groups[0]["lr"] = recipe.rate * _cosine(step / total)
             optimiser.zero_grad(set_to_none=True)
             loss = _loss(network, draw, batch, recipe)
             loss.backward()
@@ -122,6 +133,10 @@ def train(network: Network, draw: Draw, images: Images, recipe: Recipe, order: t
             step += 1
         done(epoch + 1, losses / steps / network.copies)
     return network.map(lambda tensor: tensor.detach())
+
+
+def _cosine(done: float) -> float:
+    return LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * done)) / 2
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from hil.model.defects import Defect
 from hil.model.lab import DieIndex
-from hil.model.layout import to_die
 from hil.training.errors import MapsError
 
 KERNELS, ROWS, COLUMNS = 32, 25, 25
@@ -37,7 +36,7 @@ class MeasuredWafer:
         shape = (len(self.dies), KERNELS, ROWS, COLUMNS)
         for name in ("siemens_p", "siemens_ap", "codes"):
             if getattr(self, name).shape != shape:
-                raise MapsError(f"{name} is {getattr(self, name).shape}; {len(self.dies)} dies of the 100-90-10 network need {shape}")
+                raise MapsError(f"{name} is {getattr(self, name).shape}; {len(self.dies)} dies need {shape}")
 
     def take(self, indices: Sequence[int]) -> "MeasuredWafer":
         chosen = list(indices)
@@ -83,7 +82,7 @@ def reference_of(measured: MeasuredWafer) -> Reference:
 
 
 def junctions(measured: MeasuredWafer, reference: Reference) -> NDArray[np.float32]:
-    """(n, 100, 200, 2): G_P and G_AP of every junction where it lies on the die, in units of the reference's norm.
+    """(n, 20000, 2): G_P and G_AP of every junction, kernel by kernel, in units of the reference's norm.
 
     Raises MapsError for an unread junction of a class of which no junction was read.
     """
@@ -94,7 +93,7 @@ def junctions(measured: MeasuredWafer, reference: Reference) -> NDArray[np.float
             raise MapsError(f"{Defect(int(code)).name.lower()} junctions exist, but none has a reading to stand in for the unread ones")
         both[unread & (measured.codes == code)] = reference.stand_in[int(code)]
     both /= np.float32(reference.norm_siemens)
-    return np.stack([to_die(both[..., state]) for state in (0, 1)], axis=-1)
+    return both.reshape(len(measured.dies), -1, 2)
 
 
 def usable(measured: MeasuredWafer) -> tuple[tuple[int, ...], dict[DieIndex, str]]:

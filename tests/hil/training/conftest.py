@@ -8,8 +8,8 @@ import pytest
 
 from hil.analysis.classify import classify
 from hil.model.maps import ConductanceMap
+from hil.training.bench import QUICK, Budget
 from hil.training.data import Mnist, load_mnist
-from hil.training.methods import QUICK, Budget
 from hil.training.trainer import threads
 from hil.training.wafer import MeasuredWafer
 from simulator.fast import wafer_maps
@@ -51,9 +51,10 @@ def noise_images() -> Mnist:
 @pytest.fixture(scope="session")
 def tiny() -> Budget:
     """A few steps of every method."""
-    parts = ("clean", "varied", "hardware_aware", "statistics_aware")
+    parts = ("clean", "varied", "hardware_aware", "statistics_aware", "placed", "trimmed", "retrained")
     short = {part: replace(getattr(QUICK, part), epochs=2, batch=128) for part in parts}
-    return replace(QUICK, images=512, calibration_images=128, **short)
+    few = {"images": 512, "calibration_images": 128, "recalibration_images": 128, "importance_images": 128, "pool": 8, "placed_pool": 8}
+    return replace(QUICK, **few, **short)
 
 
 @pytest.fixture(autouse=True)

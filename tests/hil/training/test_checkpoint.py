@@ -7,18 +7,22 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hil.training.bench import PAPER
 from hil.training.checkpoint import load_checkpoint, save_checkpoint
-from hil.training.crossbar import fresh_network
 from hil.training.errors import MapsError, TrainingError
+from hil.training.net import parse_net
+from hil.training.network import fresh_network
 from hil.training.trainer import generator
 from hil.training.wafer import MeasuredWafer
+
+TIED, INDEPENDENT = parse_net("100-90-10", "tied"), parse_net("100-76-10x3", "independent")
 
 
 @pytest.fixture
 def file(measured: MeasuredWafer, tmp_path: Path) -> Path:
     networks = {
-        "software": fresh_network(generator(0, "a")),
-        "hardware-aware": fresh_network(generator(0, "b")).repeated(len(measured.dies)),
+        "software": fresh_network(TIED, generator(0, "a"), PAPER),
+        "hardware-aware": fresh_network(INDEPENDENT, generator(0, "b")).repeated(len(measured.dies)),
     }
     file = tmp_path / "networks.safetensors"
     save_checkpoint(file, networks, measured, {"seed": 0, "etags": {"P": '"abc"'}})
@@ -28,8 +32,10 @@ def file(measured: MeasuredWafer, tmp_path: Path) -> Path:
 def test_networks_and_facts_come_back_as_they_were(file: Path, measured: MeasuredWafer) -> None:
     loaded = load_checkpoint(file)
     assert list(loaded.networks) == ["software", "hardware-aware"]
-    assert torch.equal(loaded.networks["software"].layers[0].latent, fresh_network(generator(0, "a")).layers[0].latent)
+    assert torch.equal(loaded.networks["software"].layers[0].latent, fresh_network(TIED, generator(0, "a"), PAPER).layers[0].latent)
     assert loaded.networks["hardware-aware"].copies == len(measured.dies)
+    assert (loaded.networks["software"].net, loaded.networks["software"].bounds) == (TIED, PAPER)
+    assert loaded.networks["hardware-aware"].net == INDEPENDENT
     assert loaded.facts == {"seed": 0, "etags": {"P": '"abc"'}}
 
 

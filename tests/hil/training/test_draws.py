@@ -2,59 +2,89 @@
 
 import torch
 
-from hil.training.crossbar import crossbars
-from hil.training.draws import ideal_with_spread, own_die, shuffled_dies
+from hil.model.layout import to_kernels
+from hil.training.devices import Dies, crossbars, own, wiring
+from hil.training.draws import Fixed, IdealWithSpread, Pool, Posterior, Shuffled
+from hil.training.floorplan import floorplan
+from hil.training.net import parse_net
+from hil.training.network import fresh_network, ideal_crossbars
 from hil.training.trainer import generator
 
+NET = parse_net("100-90-10", "tied")
+SLOTS = wiring(floorplan(NET))
 
-def marked_dies(count: int, mark: float) -> torch.Tensor:
-    """Dies of distinct conductances around a mark; P and AP differ by 1 where switching works."""
-    values = mark + torch.arange(count * 20_000, dtype=torch.float32).view(count, 100, 200) / (count * 20_000)
-    return torch.stack([values + 1.0, values], dim=-1)
+
+def marked_dies(count: int, mark: float) -> Dies:
+    """Dies of distinct offsets around a mark; every junction switches as a good one."""
+    offset = mark + torch.arange(count * 20_000, dtype=torch.float32).view(count, -1) / (count * 20_000)
+    return Dies(torch.full_like(offset, 0.5), offset)
 
 
 def test_a_fresh_die_differs_every_time_and_repeats_with_its_seed() -> None:
-    pool = marked_dies(2, 5.0)
-    draw, again = (shuffled_dies([pool], 3, generator(0, "x")) for _ in range(2))
-    first = draw()[0].offset
-    assert torch.equal(first, again()[0].offset)
-    assert not torch.equal(first, draw()[0].offset)
+    fresh, again = (Shuffled(marked_dies(2, 5.0), 1, generator(0, "x")) for _ in range(2))
+    first = fresh.draw(3).offset
+    assert torch.equal(first, again.draw(3).offset)
+    assert not torch.equal(first, fresh.draw(3).offset)
+
+
+def test_a_fresh_die_has_the_junctions_of_one_measured_die_each_once() -> None:
+    both = Dies(*(torch.cat([getattr(marked_dies(1, mark), part) for mark in (10.0, 20.0)]) for part in ("slope", "offset")))
+    for die in Shuffled(both, 1, generator(0, "x")).draw(6).offset:
+        source = both.offset[int(die[0] > 15.0)]
+        assert torch.equal(die.sort().values, source)
 
 
 def test_an_open_row_stays_a_whole_row_and_a_short_stays_one_junction() -> None:
-    die = torch.full((1, 100, 200, 2), 1.0)
-    die[..., 0] = 2.0
-    die[0, 31] = 0.0
-    die[0, 60, 17] = 8.0
-    for layer_one in (shuffled_dies([die], 4, generator(seed, "x"))()[0] for seed in range(5)):
-        dead = (layer_one.slope == 0.0).all(dim=-1).sum(dim=-1)
-        assert dead.flatten().tolist() == [1] * 4
-        assert int((layer_one.offset.abs() > 5.0).sum()) <= 4
+    offset = torch.full((100, 200), 1.5)
+    offset[31] = 0.0
+    offset[60, 17] = 8.0
+    die = Dies(torch.full((1, 20_000), 0.5), torch.from_numpy(to_kernels(offset.numpy())).reshape(1, -1))
+    drawn = Shuffled(die, 1, generator(0, "x")).draw(4)
+    pairs = crossbars(drawn, SLOTS, NET.encoding)[0]
+    assert (drawn.offset == 0.0).sum(dim=1).tolist() == [200] * 4
+    assert ((pairs.offset[0].abs() > 5.0).flatten(1).sum(dim=1) <= 1).all()
+    dead = to_rows(drawn.offset) == 0.0
+    assert (dead.all(dim=2).sum(dim=1) == 1).all()
 
 
-def test_every_drawn_junction_keeps_its_own_two_states_and_comes_from_one_die() -> None:
-    pool = torch.cat([marked_dies(1, 10.0), marked_dies(1, 20.0)])
-    drawn = shuffled_dies([pool], 6, generator(0, "x"))()
-    assert torch.allclose(drawn[0].slope, torch.tensor(1.0), atol=1e-4)
-    assert drawn[0].offset.abs().max() < 2.0  # a pair of junctions of two dies would be off by 10
+def to_rows(flat: torch.Tensor) -> torch.Tensor:
+    from hil.model.layout import to_die
 
-
-def test_each_copy_draws_from_its_own_pool_only() -> None:
-    pools = [marked_dies(3, 10.0), marked_dies(3, 10.0)]
-    pools[1][..., 0] += 2.0
-    slopes = shuffled_dies(pools, 4, generator(0, "x"))()[1].slope
-    assert torch.allclose(slopes[0], torch.tensor(1.0), atol=1e-4)
-    assert torch.allclose(slopes[1], torch.tensor(3.0), atol=1e-4)
+    return torch.from_numpy(to_die(flat.view(-1, 32, 25, 25).numpy()))
 
 
 def test_ideal_devices_spread_but_have_no_defect() -> None:
-    pairs = ideal_with_spread(2, generator(0, "x"))()[0]
+    pairs = IdealWithSpread(NET, 2, generator(0, "x"))()[0]
     assert torch.allclose(pairs.slope.mean(), torch.tensor(1.0), atol=0.01)
     assert 0.0 < float(pairs.slope.std()) < 0.1
     assert pairs.offset.abs().max() < 1.0
 
 
-def test_a_copy_always_sees_its_own_die() -> None:
-    dies = marked_dies(3, 4.0)
-    draw = own_die(dies)
-    assert torch.equal(draw()[0].slope[1], crossbars(dies[None])[0].slope[0, 1:2])
+def test_a_pool_is_made_anew_every_so_many_epochs_and_lends_some_of_its_dies() -> None:
+    fresh = Shuffled(marked_dies(2, 5.0), 1, generator(0, "x"))
+    pool = Pool(lambda _: crossbars(fresh.draw(5), SLOTS, NET.encoding), 2, 3, generator(0, "y"))
+    network, seen = fresh_network(NET, generator(0, "z")), []
+    for epoch in range(6):
+        pool.begin_epoch(epoch, network)
+        seen.append(pool.bars[0].offset)
+        assert pool()[0].offset.shape == (1, 2, 100, 90)
+    assert seen[0] is seen[1] is seen[2]
+    assert not torch.equal(seen[2], seen[3])
+
+
+def test_what_is_fixed_stays() -> None:
+    fixed = Fixed(ideal_crossbars(NET))
+    fixed.begin_epoch(1, fresh_network(NET, generator(0, "z")))
+    assert fixed() is fixed.bars
+
+
+def test_samples_of_a_reading_spread_as_its_uncertainty_says() -> None:
+    dies = marked_dies(2, 1.5)
+    sigma = torch.zeros(2, 20_000)
+    sigma[1] = 0.1
+    drawn = Posterior(dies, sigma, lambda sample: crossbars(sample, SLOTS, NET.encoding), 3, generator(0, "x"))()
+    exact = own(crossbars(dies, SLOTS, NET.encoding))
+    assert drawn[0].offset.shape == (2, 3, 100, 90)
+    off = (drawn[0].offset - exact[0].offset).std(dim=(1, 2, 3))
+    assert off[0] < 1e-6
+    assert torch.allclose(off[1], torch.tensor(0.1), rtol=0.05)

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from hil.model.defects import Defect
-from hil.model.layout import to_die
-from hil.training.crossbar import sign
+from hil.training.bench import QUICK, Budget
 from hil.training.data import Mnist
 from hil.training.errors import MapsError
-from hil.training.mapping import halves
-from hil.training.methods import CONVENTIONAL, HARDWARE_AWARE, QUICK, SOFTWARE, STATISTICS_AWARE, Budget, folds
-from hil.training.run import TrainingResult, train_all
+from hil.training.floorplan import floorplan
+from hil.training.methods import CONVENTIONAL, HARDWARE_AWARE, SOFTWARE, STATISTICS_AWARE
+from hil.training.network import sign
+from hil.training.placed import targets
+from hil.training.run import OTHER_HALF, PLAIN, TrainingResult, folds, train_all
 from hil.training.wafer import MeasuredWafer
 
 
@@ -57,14 +58,14 @@ def test_every_die_has_an_error_from_every_method(result: TrainingResult, measur
 
 
 def test_the_target_of_a_die_is_the_network_that_was_judged_on_it(result: TrainingResult) -> None:
+    plan = floorplan(PLAIN)
     for index, die in enumerate(result.dies):
-        own = result.networks[HARDWARE_AWARE].layers[0].latent[index]
-        plus, minus = halves(to_die(result.target(HARDWARE_AWARE, die)).astype(int), 0)
-        assert np.array_equal(plus - minus, sign(own).numpy())
-        shared = result.networks[STATISTICS_AWARE].layers[1].latent[1 - index % 2]
-        plus, minus = halves(to_die(result.target(STATISTICS_AWARE, die)).astype(int), 1)
-        assert np.array_equal(plus - minus, sign(shared).numpy())
-    assert np.array_equal(result.target(CONVENTIONAL, result.dies[0]), result.networks[SOFTWARE].target(0))
+        for method, layer, copy in ((HARDWARE_AWARE, 0, index), (STATISTICS_AWARE, 1, 1 - index % 2)):
+            target = result.target(method, die).ravel().astype(int)
+            wires = plan.layers[layer]
+            own = result.networks[method].layers[layer].latent[copy, 0]
+            assert np.array_equal(target[wires.plus] - target[wires.minus], sign(own).numpy())
+    assert np.array_equal(result.target(CONVENTIONAL, result.dies[0]), targets(plan, result.networks[SOFTWARE].bits(0))[0])
 
 
 def test_the_network_a_die_is_judged_by_knows_nothing_of_that_die(measured: MeasuredWafer, noise_images: Mnist, tiny: Budget) -> None:
@@ -91,11 +92,12 @@ def test_the_same_seed_gives_the_same_table(measured: MeasuredWafer, noise_image
 
 def test_every_epoch_is_reported_and_kept(measured: MeasuredWafer, noise_images: Mnist, tiny: Budget) -> None:
     heard: list[tuple[str, int, int]] = []
+    trained = (HARDWARE_AWARE, STATISTICS_AWARE, STATISTICS_AWARE + OTHER_HALF)
     result = train_all(measured, noise_images, tiny, report=lambda method, epoch, epochs, _loss: heard.append((method, epoch, epochs)))
     expected = [(SOFTWARE, epoch, 4) for epoch in (1, 2, 3, 4)]
-    expected += [(method, epoch, 2) for method in (HARDWARE_AWARE, STATISTICS_AWARE) for epoch in (1, 2)]
+    expected += [(method, epoch, 2) for method in trained for epoch in (1, 2)]
     assert heard == expected
-    assert {method: len(losses) for method, losses in result.curves.items()} == {SOFTWARE: 4, HARDWARE_AWARE: 2, STATISTICS_AWARE: 2}
+    assert {method: len(losses) for method, losses in result.curves.items()} == {SOFTWARE: 4, **dict.fromkeys(trained, 2)}
 
 
 def test_a_die_without_contact_is_left_out_by_name(measured: MeasuredWafer, noise_images: Mnist, tiny: Budget) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hil.model.defects import Defect
-from hil.model.layout import to_die
 from hil.training.errors import MapsError
 from hil.training.wafer import MeasuredWafer, junctions, reference_of, usable
 
@@ -28,10 +27,7 @@ def unread(measured: MeasuredWafer, place: tuple[int, int, int, int], code: Defe
 
 def at(measured: MeasuredWafer, place: tuple[int, int, int, int]) -> tuple[float, float]:
     """(G_P, G_AP) the trainer sees of one junction, in units of the norm."""
-    numbers = np.zeros((32, 25, 25))
-    numbers[place[1:]] = 1.0
-    row, column = np.argwhere(to_die(numbers))[0]
-    p, ap = junctions(measured, reference_of(measured))[place[0], row, column]
+    p, ap = junctions(measured, reference_of(measured))[place[0], np.ravel_multi_index(place[1:], (32, 25, 25))]
     return float(p), float(ap)
 
 

@@ -1,0 +1,122 @@
+"""What every method works with: images, budget, seed; and the software network that all are compared with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hil.training.draws import Fixed, IdealWithSpread
+from hil.training.net import Net
+from hil.training.network import DEFAULT_BOUNDS, Bounds, Hidden, Network, Statistics, calibrated, fresh_network, ideal_crossbars
+from hil.training.trainer import Images, Recipe, generator, train
+
+Report = Callable[[str, int, int, float], None]
+"""(method, epochs done, epochs in all, loss)."""
+
+BASELINE = "software"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much training. images: of the 60,000. calibration_images: for column statistics; recalibration_images: run through each die,
+    unlabelled; importance_images: for what placement minimises. pool, placed_pool: fresh dies made before an epoch, before every
+    `place_every` epochs."""
+
+    clean: Recipe
+    varied: Recipe
+    hardware_aware: Recipe
+    statistics_aware: Recipe
+    placed: Recipe
+    trimmed: Recipe
+    retrained: Recipe
+    bounds: Bounds = DEFAULT_BOUNDS
+    images: int = 60_000
+    calibration_images: int = 10_000
+    recalibration_images: int = 2_000
+    importance_images: int = 4_000
+    pool: int = 256
+    placed_pool: int = 96
+    place_every: int = 4
+
+
+FULL = Budget(
+    clean=Recipe(epochs=20, batch=256, rate=5e-3, statistics=Statistics.POOLED),
+    varied=Recipe(epochs=14, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
+    hardware_aware=Recipe(epochs=4, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+    statistics_aware=Recipe(epochs=30, batch=512, rate=1.5e-2, maps=8),
+    placed=Recipe(epochs=24, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
+    trimmed=Recipe(epochs=3, batch=500, rate=5e-3, digital_only=True),
+    retrained=Recipe(epochs=3, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+)
+PAPER = Bounds(Hidden.TANH, output_limit=float("inf"))
+DEMO = Budget(
+    clean=Recipe(epochs=16, batch=256, rate=5e-3, statistics=Statistics.POOLED),
+    varied=Recipe(epochs=12, batch=512, rate=3e-3, maps=8, statistics=Statistics.POOLED),
+    hardware_aware=Recipe(epochs=5, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+    statistics_aware=Recipe(epochs=30, batch=512, rate=1.5e-2, maps=8),
+    placed=Recipe(epochs=12, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
+    trimmed=Recipe(epochs=2, batch=500, rate=5e-3, digital_only=True),
+    retrained=Recipe(epochs=3, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+    bounds=PAPER,
+)
+QUICK = Budget(
+    clean=Recipe(epochs=10, batch=128, rate=5e-3, statistics=Statistics.POOLED),
+    varied=Recipe(epochs=5, batch=256, rate=3e-3, maps=4, statistics=Statistics.POOLED),
+    hardware_aware=Recipe(epochs=4, batch=128, rate=3e-3, statistics=Statistics.POOLED),
+    statistics_aware=Recipe(epochs=16, batch=256, rate=1e-2, maps=8),
+    placed=Recipe(epochs=8, batch=256, rate=5e-3, maps=4, statistics=Statistics.EACH_MAP),
+    trimmed=Recipe(epochs=2, batch=250, rate=5e-3, digital_only=True),
+    retrained=Recipe(epochs=2, batch=128, rate=3e-3, statistics=Statistics.POOLED),
+    bounds=PAPER,
+    images=6_000,
+    calibration_images=1_000,
+    recalibration_images=1_000,
+    importance_images=1_000,
+    pool=64,
+    placed_pool=24,
+)
+
+
+def _unheard(_method: str, _epoch: int, _epochs: int, _loss: float) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """train: images for shared and for per-die training. judge: images on which errors are counted, never trained on."""
+
+    net: Net
+    train: Images
+    judge: Images
+    budget: Budget
+    seed: int
+    report: Report = _unheard
+
+    @property
+    def many(self) -> Tensor:
+        """Images for column statistics of a shared network."""
+        return self.train.voltages[: self.budget.calibration_images]
+
+    @property
+    def unlabelled(self) -> Tensor:
+        """Images that are run through each die."""
+        return self.train.voltages[: self.budget.recalibration_images]
+
+    def order(self, purpose: str) -> torch.Generator:
+        return generator(self.seed, purpose)
+
+    def done(self, method: str, epochs: int, before: int = 0) -> Callable[[int, float], None]:
+        return lambda epoch, loss: self.report(method, before + epoch, epochs, loss)
+
+
+def software(bench: Bench) -> Network:
+    """Ideal devices first, then fresh ones with the spread a designer expects. No die is known here."""
+    budget, order = bench.budget, bench.order(BASELINE)
+    epochs = budget.clean.epochs + budget.varied.epochs
+    ideal = ideal_crossbars(bench.net)
+    spread = IdealWithSpread(bench.net, budget.varied.maps, order)
+    network = fresh_network(bench.net, order, budget.bounds)
+    network = train(network, Fixed(ideal), bench.train, budget.clean, order, bench.done(BASELINE, epochs))
+    network = train(network, spread, bench.train, budget.varied, order, bench.done(BASELINE, epochs, budget.clean.epochs))
+    return calibrated(network, ideal, bench.many)

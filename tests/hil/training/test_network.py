@@ -1,0 +1,154 @@
+"""The differentiable crossbar against plain arithmetic on the physical die."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hil.training.bench import PAPER
+from hil.training.devices import Dies, Wires, crossbars, dies_of, own, wiring
+from hil.training.evaluate import errors_of_dies
+from hil.training.floorplan import floorplan
+from hil.training.net import Encoding, Net, parse_net
+from hil.training.network import (
+    Crossbars,
+    Layer,
+    Network,
+    Statistics,
+    calibrated,
+    fresh_network,
+    hidden_values,
+    ideal_crossbars,
+    logits,
+    sign,
+)
+from hil.training.placed import targets
+from hil.training.trainer import Images, generator
+from hil.training.wafer import MeasuredWafer, reference_of
+
+IMAGES = torch.rand(1, 1, 7, 100, generator=torch.Generator().manual_seed(5))
+NETS = [parse_net("100-90-10", "tied"), parse_net("100-76-10x3", "independent"), parse_net("100-60-40-10", "tied")]
+
+
+def network(net: Net = NETS[0], seed: int = 0) -> Network:
+    return fresh_network(net, generator(seed, "test"))
+
+
+def bars_of(measured: MeasuredWafer, net: Net) -> Crossbars:
+    return crossbars(dies_of(measured, reference_of(measured)), wiring(floorplan(net)), net.encoding)
+
+
+def one_weight(states: list[tuple[float, float]], encoding: Encoding) -> tuple[Crossbars, int]:
+    """A crossbar of single weights, each given by (P, AP) of its plus and minus junction in turn."""
+    both = torch.tensor(states)
+    dies = Dies((both[:, 0] - both[:, 1])[None] / 2, both.sum(dim=1)[None] / 2)
+    count = len(states) // 2
+    plus, minus = torch.arange(0, 2 * count, 2)[:, None], torch.arange(1, 2 * count, 2)[:, None]
+    return crossbars(dies, [Wires(plus, minus)], encoding), count
+
+
+@pytest.mark.parametrize("net", NETS, ids=lambda net: net.name)
+def test_perfect_devices_multiply_by_what_is_programmed(net: Net) -> None:
+    layer = network(net).layers[0]
+    bits = torch.where(layer.latent[0] >= 0, 1.0, -1.0)
+    expected = bits[0] if net.encoding is Encoding.TIED else (bits[0] - bits[1]) / 2
+    assert torch.allclose(ideal_crossbars(net)[0].weights(layer.latent)[0, 0].expand(expected.shape), expected)
+
+
+@pytest.mark.parametrize("net", NETS, ids=lambda net: net.name)
+def test_column_currents_are_those_of_the_die_programmed_with_the_target(measured: MeasuredWafer, net: Net) -> None:
+    """Write the target bits, pick each junction's measured conductance, add up currents column by column, subtract pairs."""
+    plan, made, norm = floorplan(net), network(net), reference_of(measured).norm_siemens
+    target = targets(plan, made.bits(0))[0]
+    for die in range(len(measured.dies)):
+        siemens = np.where(target == 1, measured.siemens_p[die], measured.siemens_ap[die]).astype(np.float64).ravel()
+        for layer, wires, bar in zip(made.layers, plan.layers, bars_of(measured, net), strict=True):
+            weights = siemens[wires.plus] - siemens[wires.minus]
+            found = bar.weights(layer.latent)[0, die].numpy() * norm
+            assert np.allclose(found, weights, rtol=0, atol=1e-4 * np.abs(weights).max())
+
+
+def test_a_weight_on_two_stuck_junctions_gets_no_gradient_and_on_one_half() -> None:
+    latent = torch.full((1, 1, 3, 1), 0.5, requires_grad=True)
+    good, stuck_p, stuck_ap = (2.0, 1.0), (2.0, 2.0), (1.0, 1.0)
+    bars, _ = one_weight([good, good, stuck_p, good, stuck_ap, stuck_ap], Encoding.TIED)
+    bars[0].weights(latent).sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.flatten().tolist() == [1.0, 0.5, 0.0]
+
+
+def test_the_junctions_of_an_independent_pair_learn_apart() -> None:
+    latent = torch.full((1, 2, 2, 1), 0.5, requires_grad=True)
+    bars, _ = one_weight([(2.0, 1.0), (2.0, 1.0), (20.0, 20.0), (2.0, 1.0)], Encoding.INDEPENDENT)
+    weights = bars[0].weights(latent)
+    assert weights.flatten().tolist() == [0.0, 18.0]
+    weights.sum().backward()
+    assert latent.grad is not None
+    assert latent.grad[0, :, :, 0].tolist() == [[0.5, 0.0], [-0.5, -0.5]]
+
+
+def test_a_short_adds_the_same_current_whatever_the_weight() -> None:
+    bars, _ = one_weight([(6.25, 6.25), (2.25, 1.25)], Encoding.TIED)
+    weights = [float(bars[0].weights(torch.full((1, 1, 1, 1), w))) for w in (1.0, -1.0)]
+    assert weights == [5.0, 4.0]
+
+
+def test_the_sign_lets_gradients_through_only_within_reach() -> None:
+    latent = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5], requires_grad=True)
+    weights = sign(latent)
+    assert weights.tolist() == [-1.0, -1.0, 1.0, 1.0, 1.0]
+    weights.sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_batch_statistics_and_calibration_on_the_same_images_agree() -> None:
+    images = torch.rand(300, 100, generator=torch.Generator().manual_seed(6))
+    net, bars = network(), ideal_crossbars(NETS[0])
+    carried = logits(images[None, None], calibrated(net, bars, images), bars)
+    assert torch.allclose(carried, logits(images[None, None], net, bars, Statistics.POOLED), atol=1e-5)
+
+
+def test_statistics_of_each_map_centre_the_columns_of_each_die(measured: MeasuredWafer) -> None:
+    images = torch.rand(1, 1, 400, 100, generator=torch.Generator().manual_seed(6))
+    unbounded = replace(network(), bounds=PAPER)
+    scores = logits(images, unbounded, bars_of(measured, NETS[0]), Statistics.EACH_MAP)
+    assert scores.mean(dim=2).abs().max() < 1e-4
+    pooled = logits(images, unbounded, bars_of(measured, NETS[0]), Statistics.POOLED)
+    assert pooled.mean(dim=2).abs().max() > 1e-2
+
+
+def test_hidden_units_stay_within_what_a_row_can_be_driven_with() -> None:
+    one = torch.ones(1, 4)
+    layer = Layer(torch.zeros(1, 1, 1, 4), one, one * 0, one * 0, one)
+    values = hidden_values(torch.tensor([-80.0, 0.0, 0.4, 80.0])[None, None, None], layer, network().bounds).flatten()
+    assert values.tolist() == [0.0, 0.0, pytest.approx(0.4), 3.0]
+
+
+def test_the_columns_of_a_class_are_averaged(measured: MeasuredWafer) -> None:
+    net = NETS[1]
+    bars = bars_of(measured, net)
+    made = calibrated(network(net), ideal_crossbars(net), IMAGES[0, 0])
+    scores = logits(IMAGES, made, bars)
+    assert scores.shape == (1, len(measured.dies), 7, 10)
+    shifted = made.map(torch.clone)
+    shifted.layers[-1].shift[:, 5] += 3.0  # the last of the three columns of class 1
+    moved = logits(IMAGES, shifted, bars) - scores
+    assert torch.allclose(moved[..., 1], torch.tensor(1.0), atol=1e-5)
+    assert moved[..., [0, *range(2, 10)]].abs().max() == 0.0
+
+
+def test_one_network_on_many_dies_and_a_copy_on_each_err_alike(measured: MeasuredWafer) -> None:
+    images = Images(torch.rand(60, 100, generator=torch.Generator().manual_seed(1)), torch.arange(60) % 10)
+    made = calibrated(network(NETS[1]), ideal_crossbars(NETS[1]), images.voltages)
+    bars = bars_of(measured, NETS[1])
+    assert np.array_equal(errors_of_dies(made, bars, images), errors_of_dies(made.repeated(len(measured.dies)), own(bars), images))
+
+
+def test_copies_do_not_share_memory() -> None:
+    first = network()
+    many = first.repeated(3)
+    many.layers[0].latent[1] += 1.0
+    assert torch.equal(many.layers[0].latent[0], first.layers[0].latent[0])
+    assert not torch.equal(many.only(1).layers[0].latent, first.layers[0].latent)
