@@ -29,18 +29,30 @@ class ConductanceMap:
     """Conductance of every junction on one die.
 
     siemens: (kernels, rows, columns) float32, read-only; NaN where not measured.
-    state: what was written before reading. read_volts: bias across the cell while reading, V.
+    state: what was written before reading. read_volts: bias across the cell while reading, V. uncertainty: standard uncertainty of each,
+    S. uncorrected: what the instrument read before anything known was taken off, S. Both as siemens, or None where nobody knows.
     """
 
     siemens: NDArray[np.float32]
     state: MapState
     read_volts: float
     meta: Meta = field(default_factory=dict)
+    uncertainty: NDArray[np.float32] | None = None
+    uncorrected: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.siemens.ndim != 3 or self.siemens.dtype != np.float32:
             raise ValueError(f"siemens is {self.siemens.dtype} {self.siemens.shape}; needs float32 (kernels, rows, columns)")
         object.__setattr__(self, "siemens", _frozen(self.siemens))
+        for name, array in self.parts().items():
+            if array.shape != self.siemens.shape or array.dtype != np.float32:
+                raise ValueError(f"{name} is {array.dtype} {array.shape}, siemens is float32 {self.siemens.shape}")
+            object.__setattr__(self, name, _frozen(array))
+
+    def parts(self) -> dict[str, NDArray[np.float32]]:
+        """The arrays beside siemens that there are, by name."""
+        named = {"uncertainty": self.uncertainty, "uncorrected": self.uncorrected}
+        return {name: array for name, array in named.items() if array is not None}
 
     @property
     def kind(self) -> MapKind:

@@ -98,6 +98,16 @@ class ObjectMeasured:
 
 
 @dataclass(frozen=True)
+class CalibrationMade:
+    """A board's lines are known. document: JSON, see hil.analysis.calibration; values, covariance: of its parameters."""
+
+    die: DieIndex
+    document: Meta
+    values: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something the operator should know: a retry, a refused reading, counters of the wires at the end."""
 
@@ -106,7 +116,7 @@ class Noted:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-Event = ContactMade | StepMeasured | MapMeasured | ObjectMeasured | Noted
+Event = ContactMade | StepMeasured | MapMeasured | ObjectMeasured | CalibrationMade | Noted
 
 
 @dataclass(frozen=True)

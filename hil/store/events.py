@@ -6,6 +6,7 @@ Kinds and payloads (JSON), as REST and server-sent events show them:
   step      index, die, kernel, flagged, done, total
   map       map (id), wafer, die, kind, state
   object    die, name, object (sha256), shape, dtype, meta
+  calibration  calibration (id), board, version, die, expires_at
   noted     note (kind), text, data; of "no contact": die, steps_left, finding, and touchdowns or touchdowns_in_all;
             of "clock stepped": seconds
   wafer     wafer, dies (count)
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from hil.model.maps import from_npy_bytes, npy_bytes
-from hil.model.runs import ContactMade, Event, MapMeasured, Noted, ObjectMeasured, RunState, StepMeasured
+from hil.model.runs import CalibrationMade, ContactMade, Event, MapMeasured, Noted, ObjectMeasured, RunState, StepMeasured
 from hil.store import schema
+from hil.store.calibrations import insert_calibration, kept_calibration
 from hil.store.maps import insert_map, kept_map
 from hil.store.protocol import StoreError
 from hil.store.records import EventRecord, ObjectRecord, RunRecord
@@ -81,6 +83,8 @@ class Events(Shelf):
             return kept_map(self._objects, event.map)
         if isinstance(event, ObjectMeasured):
             return {"object": self._objects.put(npy_bytes(event.array))}
+        if isinstance(event, CalibrationMade):
+            return kept_calibration(self._objects, event)
         return {}
 
     def _record(self, event: Event, connection: Connection, run: RunRecord, kept: dict[str, str]) -> tuple[str, dict[str, Any]]:
@@ -97,6 +101,8 @@ class Events(Shelf):
                 return "map", {"map": made, "wafer": wafer, "die": list(event.die), "kind": event.map.kind, "state": event.map.state}
             case ObjectMeasured():
                 return "object", _object_told(event, kept["object"])
+            case CalibrationMade():
+                return "calibration", insert_calibration(connection, event, run.id, self._now(), kept)
             case Noted():
                 return "noted", {"note": event.kind, "text": event.text, "data": dict(event.data)}
 
