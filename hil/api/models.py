@@ -169,6 +169,35 @@ class StoredObject(BaseModel):
     dtype: str = Field(examples=["uint8"])
 
 
+class Evaluation(BaseModel):
+    """What somebody found of a model."""
+
+    at: Time
+    by: str
+    body: dict[str, Any] = Field(examples=[{"wafer": "W1", "errors": {"0,0": 0.031}}])
+
+
+class Model(BaseModel):
+    """A trained network. id: sha256 of the checkpoint's bytes. metadata: the checkpoint's own, with the hashes of the maps it was made
+    for. tensors: dtype and shape by name. report: whether it has one."""
+
+    id: str = Field(examples=[EXAMPLE_SHA256])
+    at: Time
+    by: str
+    size_bytes: int = Field(examples=[81_224])
+    metadata: dict[str, Any] = Field(examples=[{"format": "mtj-hil-checkpoint-2", "maps": {"0,0": EXAMPLE_SHA256}}])
+    tensors: dict[str, Any] = Field(examples=[{"placed/0/latent": {"dtype": "F32", "shape": [1, 100, 76]}}])
+    evaluations: list[Evaluation]
+    report: bool
+
+
+class ModelPage(BaseModel):
+    """next_cursor: for `?cursor=`; null on the last page."""
+
+    items: list[Model]
+    next_cursor: str | None
+
+
 class Estop(BaseModel):
     """outcome: per instrument "safe" or what went wrong; null while the watchdog has not reported.
 

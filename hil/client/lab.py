@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.client.arrays import NPY, ConductanceStack, DefectStack, Die, DieMap, array_of, conductance_stack, defect_stack, die_map
-from hil.client.errors import ServiceUnreachable
+from hil.client.errors import ServiceUnreachable, UnexpectedReply
 from hil.client.held import HeldDie
 from hil.client.http import Connection, path_of
 from hil.client.run import Run
@@ -192,6 +192,41 @@ class LabClient:
 
     def get_object(self, sha256: str) -> NDArray[Any]:
         return array_of(self._get_array(path_of("objects", sha256), None, {}))
+
+    # --- models
+    def put_model(self, checkpoint: bytes) -> dict[str, Any]:
+        """Store a checkpoint (safetensors bytes); returns what the service says of it, `id` first. Idempotent."""
+        digest = hashlib.sha256(checkpoint).hexdigest()
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._service.json("PUT", path_of("models", digest), content=checkpoint, headers=headers)
+
+    def models(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Newest first."""
+        return self._service.json("GET", "/models", query={"limit": limit})["items"]
+
+    def model(self, model_id: str) -> dict[str, Any]:
+        """metadata (with the hashes of the maps it was made for), tensors, evaluations. Raises NotFound."""
+        return self._service.json("GET", path_of("models", model_id))
+
+    def checkpoint(self, model_id: str) -> bytes:
+        """The bytes that were stored, checked against their sha256. Raises UnexpectedReply when they are others."""
+        data = self._service.call("GET", path_of("models", model_id, "checkpoint")).content
+        if (found := hashlib.sha256(data).hexdigest()) != model_id:
+            raise UnexpectedReply(f"model {model_id}: the bytes that came have sha256 {found}; ask again")
+        return data
+
+    def add_evaluation(self, model_id: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """What was found of a model: any JSON object."""
+        return self._service.json("POST", path_of("models", model_id, "evaluations"), json=dict(found))
+
+    def put_report(self, model_id: str, page: str) -> dict[str, Any]:
+        """One HTML page with everything in it; replaces an earlier one."""
+        headers = {"Content-Type": "text/html"}
+        return self._service.json("PUT", path_of("models", model_id, "report"), content=page.encode(), headers=headers)
+
+    def report(self, model_id: str) -> str:
+        """Raises NotFound when it has none."""
+        return self._service.call("GET", path_of("models", model_id, "report")).text
 
     # --- station
     def station(self) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from hil.model.runs import Event, RunState, Step
 from hil.store.records import (
     CalibrationRecord,
     CardRecord,
+    EvaluationRecord,
     EventRecord,
     LiveRecord,
     MapRecord,
+    ModelRecord,
     ObjectRecord,
     OpenIntent,
     RunRecord,
@@ -190,6 +192,31 @@ class Store(Protocol):
         ...
 
     def last_event(self) -> int: ...
+    # --- models
+    def put_model(self, data: bytes, header: Mapping[str, Any], by: str) -> ModelRecord:
+        """Idempotent: the same bytes are the same model. data: of the checkpoint, durable when it returns."""
+        ...
+
+    def model(self, model_id: str) -> ModelRecord:
+        """Raises NotFound."""
+        ...
+
+    def models(self, limit: int = 100, before: str | None = None) -> list[ModelRecord]:
+        """Newest first; `before`: the id of the last one of the previous page."""
+        ...
+
+    def put_report(self, model_id: str, page: bytes) -> ModelRecord:
+        """Replaces an earlier one. Raises NotFound."""
+        ...
+
+    def add_evaluation(self, model_id: str, body: Mapping[str, Any], by: str) -> EvaluationRecord:
+        """Raises NotFound."""
+        ...
+
+    def evaluations(self, model_id: str) -> list[EvaluationRecord]:
+        """Oldest first. Raises NotFound."""
+        ...
+
     # --- requests to a die that a run holds in contact
     def ask_live(self, run_id: str, request: Mapping[str, Any]) -> int:
         """Number of the request; it is refused at once where the run is not running. Raises NotFound."""

@@ -110,6 +110,28 @@ class CalibrationRecord:
 
 
 @dataclass(frozen=True)
+class ModelRecord:
+    """A checkpoint. id: sha256 of its bytes, under which the objects hold them. header: what its own header says. report: sha256 of its
+    page, if it has one."""
+
+    id: str
+    at: str
+    by: str
+    header: dict[str, Any]
+    size_bytes: int
+    report: str | None
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """What somebody found of a model: errors per die, and on which maps."""
+
+    at: str
+    by: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class WaferRecord:
     name: str
     dies: tuple[DieIndex, ...]

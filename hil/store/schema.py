@@ -212,6 +212,32 @@ needle_log = Table(
     sqlite_autoincrement=True,
 )
 
+models = Table(
+    "models",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    # sha256 of the checkpoint's bytes, which are an object of the store.
+    Column("id", String, nullable=False, unique=True),
+    Column("at", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("header", JSON, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("report", String),
+    sqlite_autoincrement=True,
+)
+
+model_evaluations = Table(
+    "model_evaluations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("model", String, ForeignKey("models.id"), nullable=False),
+    Column("at", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    Index("evaluations_of_model", "model", "number"),
+    sqlite_autoincrement=True,
+)
+
 live_requests = Table(
     "live_requests",
     metadata,

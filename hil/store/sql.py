@@ -7,6 +7,7 @@ from hil.store.database import Database
 from hil.store.events import Events
 from hil.store.live import Live
 from hil.store.maps import Maps
+from hil.store.models import Models
 from hil.store.needles import Needles
 from hil.store.objects import Objects
 from hil.store.protocol import Store, Unwritable
@@ -18,7 +19,7 @@ from hil.store.tokens import Tokens
 from hil.store.wafers import Wafers
 
 
-class SqlStore(Wafers, Runs, Events, Maps, Calibrations, Needles, Live, Station, Tokens):
+class SqlStore(Wafers, Runs, Events, Maps, Calibrations, Needles, Live, Models, Station, Tokens):
     """hil.store.protocol.Store on SQLite and files. Safe from any thread; open one per process."""
 
     def pulse_ids(self) -> SqlPulseIds:
