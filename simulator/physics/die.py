@@ -105,7 +105,7 @@ class Die:
     ) -> Floats:
         junctions, state_p = self.junctions[where], self.state_p[where]
         siemens, junction_volts = cell_siemens(junctions, state_p, cell_volts, self.law, self.temperature_c)
-        noise = self._noise(where, flat, siemens.shape, averages, rng)
+        noise = self._noise(where, flat, state_p, siemens.shape, averages, rng)
         self._stress(where, junctions, junction_volts, exposure_s, rng)
         return siemens * noise
 
@@ -117,7 +117,7 @@ class Die:
         """
         junctions = self.junctions[kernel]
         siemens, junction_volts = cell_siemens(junctions, self.state_p[kernel], cell_volts, self.law, self.temperature_c)
-        noisy = siemens * self._noise((kernel,), self._flat(kernel), siemens.shape, 1, rng)
+        noisy = siemens * self._noise((kernel,), self._flat(kernel), self.state_p[kernel], siemens.shape, 1, rng)
         for extreme in (junction_volts.max(axis=0), junction_volts.min(axis=0)):
             self._stress((kernel,), junctions, extreme, exposure_s * len(cell_volts), rng)
         return noisy + self._line_loss(kernel)
@@ -133,15 +133,22 @@ class Die:
         alone = cell_siemens(self.junctions[kernel], self.state_p[kernel], CLASS_VOLTS, self.law, self.temperature_c)[0]
         return effective_siemens(alone / (1.0 - alone * path_ohms(self.fab, self.geometry)[kernel]), lines) - alone
 
-    def _noise(self, where: Where, flat: Flat, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
+    def read_as(self, state_p: bool, cell_volts: Floats | float, averages: int, rng: np.random.Generator) -> Floats:
+        """Noisy cell conductance of the whole die as if just written, (kernels, rows, columns) S; disturbs nothing."""
+        states = self._held(np.full(self.geometry.shape, state_p))
+        siemens = cell_siemens(self.junctions, states, cell_volts, self.law, self.temperature_c)[0]
+        return siemens * self._noise((slice(None),), slice(None), states, siemens.shape, averages, rng)
+
+    def _noise(self, where: Where, flat: Flat, state_p: Bools, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
         """Factor of `shape`, whose last axes are those of `where`. What is slow does not average: only the white part does."""
-        state_p, fab = self.state_p[where], self.fab
+        fab = self.fab
         white = np.where(state_p, fab.read_noise_p, fab.read_noise_ap) / np.sqrt(averages)
         slow = np.where(state_p, fab.flicker_p, fab.flicker_ap) * self._flicker.at(self.now_s, flat).reshape(state_p.shape)
-        factor = 1.0 + slow + white * rng.standard_normal(shape)
+        factor = 1.0 + slow + white * rng.standard_normal(shape, dtype=np.float32)
         telegraph = self._telegraph[where]
-        if telegraph.any():
-            factor += telegraph * (rng.binomial(averages, 0.5, shape) / averages - 0.5)
+        if (few := np.nonzero(telegraph))[0].size:
+            high = rng.binomial(averages, 0.5, (*shape[: len(shape) - telegraph.ndim], few[0].size))
+            factor[..., *few] += telegraph[few] * (high / averages - 0.5)
         return factor
 
     def pulse(self, devices: NDArray[np.integer], cell_volts: Floats | float, width_s: float, rng: np.random.Generator) -> None:

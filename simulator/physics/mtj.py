@@ -145,6 +145,8 @@ def write_error(overdrive: Any, stability: Any, width_s: float, law: Law) -> Flo
 
 
 MIXED_OVERDRIVE = 1.1
+_SURE = 100.0
+"""Growth, as a power of e, by which the ballistic law leaves no error that a double can hold."""
 
 
 def switch_probability(overdrive: Any, stability: Any, width_s: float, law: Law) -> Floats:
@@ -153,10 +155,15 @@ def switch_probability(overdrive: Any, stability: Any, width_s: float, law: Law)
     Up to i = 1.1 the larger of the thermal and the ballistic law, capped by the ballistic law at i = 1.1, because a thermal
     event cannot outrun it (assumption: the mixed regime has no accepted closed form); above that the ballistic law alone.
     """
+    overdrive = np.asarray(overdrive, dtype=np.float64)
+    thermal = thermal_probability(overdrive, stability, width_s, law)
+    # Both looks at the ballistic law cost more than all the rest, and a read needs neither.
+    if 2.0 * (MIXED_OVERDRIVE - 1.0) * width_s / law.damping_s < _SURE:
+        thermal = np.minimum(thermal, 1.0 - write_error(MIXED_OVERDRIVE, stability, width_s, law))
+    if overdrive.max(initial=0.0) <= 1.0:
+        return thermal
     ballistic = 1.0 - write_error(overdrive, stability, width_s, law)
-    cap = 1.0 - write_error(MIXED_OVERDRIVE, stability, width_s, law)
-    mixed = np.minimum(np.maximum(thermal_probability(overdrive, stability, width_s, law), ballistic), cap)
-    return np.where(np.asarray(overdrive) < MIXED_OVERDRIVE, mixed, ballistic)
+    return np.where(overdrive < MIXED_OVERDRIVE, np.maximum(thermal, ballistic), ballistic)
 
 
 def reversal_probability(
