@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hil.training.convolution import rows_of
 from hil.training.network import Crossbars, Network, class_scores, hidden_values
 
 Matter = Sequence[Tensor]
@@ -19,9 +20,10 @@ def importance(network: Network, bars: Crossbars, images: Tensor, labels: Tensor
     """
     network = network.map(lambda tensor: tensor.detach())
     values, driven, nudges = images[None, None], list[Tensor](), list[Tensor]()
-    for layer, bar in zip(network.layers, bars, strict=True):
-        driven.append((values - values.mean(dim=2, keepdim=True)).square().detach())
-        sums = values @ bar.weights(layer.latent)
+    for index, layer in enumerate(network.layers):
+        rows = rows_of(values, network.net, index)
+        driven.append((rows - rows.mean(dim=2, keepdim=True)).square().detach())
+        sums = bars[index].sums(rows, layer.latent)
         nudges.append(torch.zeros_like(sums, requires_grad=True))
         sums = sums + nudges[-1]
         values = hidden_values(sums, layer, network.bounds) if layer is not network.layers[-1] else class_scores(sums, layer, network)

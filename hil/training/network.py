@@ -14,27 +14,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hil.training.convolution import rows_of
 from hil.training.net import Encoding, Net
 
 VARIANCE_FLOOR = 1e-3
 
 
 class _Sign(torch.autograd.Function):
-    """Forward: -1 or +1. Backward: straight through where the latent weight is within -1 to 1."""
+    @staticmethod
+    def forward(_ctx: Any, latent: Tensor) -> Tensor:
+        return torch.copysign(torch.ones(()), latent)
 
     @staticmethod
-    def forward(ctx: Any, latent: Tensor) -> Tensor:
-        ctx.save_for_backward(latent)
-        return torch.where(latent >= 0, 1.0, -1.0)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (latent,) = ctx.saved_tensors
-        return gradient * (latent.abs() <= 1)
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return gradient
 
 
 def sign(latent: Tensor) -> Tensor:
-    """Binary weights of latent ones, with the straight-through gradient."""
+    """-1 or +1 of latent weights, with the straight-through gradient. The trainer keeps latent weights within -1 to 1, so that none
+    wanders out of reach of its gradient."""
     return _Sign.apply(latent)  # pyright: ignore[reportReturnType]
 
 
@@ -55,6 +53,10 @@ class Crossbar:
         for index in range(bits.shape[1]):
             total = torch.addcmul(total, self.slope[:, :, index], bits[:, None, index])
         return total
+
+    def sums(self, values: Tensor, latent: Tensor) -> Tensor:
+        """What the columns show, (copies, maps, images, columns), when the rows are driven with values (copies, maps, images, inputs)."""
+        return values @ self.weights(latent)
 
 
 Crossbars = Sequence[Crossbar]
@@ -159,6 +161,12 @@ def fresh_network(net: Net, generator: torch.Generator, bounds: Bounds = DEFAULT
     return Network(net, tuple(layer(*shape) for shape in net.shapes), bounds)
 
 
+def column_sums(values: Tensor, network: Network, layer: int, bars: Crossbars) -> Tensor:
+    """What a layer's columns show when the layer before gave these values: (copies, maps, images, columns), and (copies, maps, images *
+    positions, columns) of a convolution."""
+    return bars[layer].sums(rows_of(values, network.net, layer), network.layers[layer].latent)
+
+
 def side_by_side(networks: Sequence[Network]) -> Network:
     """Copies of several networks as one."""
     layers = zip(*(network.layers for network in networks), strict=True)
@@ -206,19 +214,18 @@ def class_scores(sums: Tensor, layer: Layer, network: Network, statistics: Stati
 def logits(images: Tensor, network: Network, bars: Crossbars, statistics: Statistics = Statistics.CARRIED) -> Tensor:
     """(copies, maps, images, classes). images: (1 or copies, 1 or maps, images, inputs) in 0 to 1."""
     values = images
-    *hidden, last = zip(network.layers, bars, strict=True)
-    for layer, bar in hidden:
-        values = hidden_values(values @ bar.weights(layer.latent), layer, network.bounds, statistics)
-    layer, bar = last
-    return class_scores(values @ bar.weights(layer.latent), layer, network, statistics)
+    *hidden, last = network.layers
+    for index, layer in enumerate(hidden):
+        values = hidden_values(column_sums(values, network, index, bars), layer, network.bounds, statistics)
+    return class_scores(column_sums(values, network, len(hidden), bars), last, network, statistics)
 
 
 @torch.no_grad()
 def calibrated(network: Network, bars: Crossbars, images: Tensor) -> Network:
     """The network with column statistics measured on these crossbars, pooled over their maps; unlabelled images (n, inputs)."""
     values, layers = images[None, None], list[Layer]()
-    for layer, bar in zip(network.layers, bars, strict=True):
-        sums = values @ bar.weights(layer.latent)
+    for index, layer in enumerate(network.layers):
+        sums = column_sums(values, network, index, bars)
         mean, sd = _measured(sums, pooled=True)
         layers.append(replace(layer, mean=mean, sd=sd))
         values = hidden_values(sums, layers[-1], network.bounds)

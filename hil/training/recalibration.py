@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hil.training.network import Crossbars, Layer, Network, hidden_values, ideal_crossbars, normalised
+from hil.training.network import Crossbars, Layer, Network, column_sums, hidden_values, ideal_crossbars, normalised
 
 CORRELATION_FLOOR = 0.02
 """A column that has nothing to do with what it should show is turned down to this share, never to nothing."""
@@ -28,8 +28,9 @@ def recalibrated(network: Network, bars: Crossbars, ideal: Network, images: Tens
     values = wanted_values = images[None, None]
     layers: list[Layer] = []
     bounds = network.bounds
-    for layer, bar, perfect, wanted in zip(network.layers, bars, ideal_crossbars(network.net), ideal.layers, strict=True):
-        sums, wanted_sums = values @ bar.weights(layer.latent), wanted_values @ perfect.weights(wanted.latent)
+    perfect = ideal_crossbars(network.net)
+    for index, (layer, wanted) in enumerate(zip(network.layers, ideal.layers, strict=True)):
+        sums, wanted_sums = column_sums(values, network, index, bars), column_sums(wanted_values, ideal, index, perfect)
         goal = normalised(wanted_sums, wanted)
         last = len(layers) == len(ideal.layers) - 1
         weights = torch.ones_like(goal) if last else _seen(goal, wanted, bounds.hidden_limit)
