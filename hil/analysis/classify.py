@@ -13,7 +13,6 @@ Change a limit and the rule needs a new name: the name stands in every defect ma
 repeated readings, and its confidence was no probability."""
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +30,16 @@ from hil.model.maps import ConductanceMap, DefectMap, Meta
 RULE = "relative-3"
 ASSUMED_CONFIDENCE = 0.5
 """Factor on the confidence of classes that rest on an assumed reference: noise is then not the only doubt."""
+UNWRITTEN_CONFIDENCE = 0.5
+"""Factor where no reading tells whether the pulses were too weak."""
+_PINHOLE = 0.7
+"""So far above the limit, in gaps, reads in P what is no short in AP."""
 
 Floats = NDArray[np.float64]
 _ALIKE = 5.0
-"""Lines that one scale for the whole die averages over, as a factor on its doubt: the square root of 25."""
+"""The limits average over the board's lines: the square root of 25."""
+_UNCALIBRATED, _CALIBRATED = 0.002, 0.0003
+"""By how much SMU and board may disagree on the whole, relative: drivers, steps, and the SMU's data sheet; what a calibration leaves."""
 
 
 def classify(p: ConductanceMap, ap: ConductanceMap, nominal: Reference = NOMINAL, repeats: Repeats | None = None) -> DefectMap:
@@ -60,13 +65,13 @@ class _Die:
             for error, noise in zip((repeats.p_error, repeats.ap_error), self.board_noise, strict=True)
         )
         self.by_smu = np.isfinite(repeats.p_error) & np.isfinite(repeats.ap_error)
-        self.known = _known_uncertainty(p)
+        self.scale = _UNCALIBRATED if p.meta.get("calibration") is None else _CALIBRATED
 
     def judged(self, nominal: Reference) -> DefectMap:
         seen = self.seen
         own, common = self._reference()
         reference = own or nominal
-        readings = self._readings(common)
+        readings = self._readings(common, reference)
         codes = np.full(self.p.shape, Defect.NOT_MEASURED, np.uint8)
         confidence = np.zeros(self.p.shape, np.float32)
         called = reference.limits.classes(readings.p, readings.ap)
@@ -75,6 +80,7 @@ class _Die:
         self._look_for_unstable(codes, confidence, reference)
         for kind, share in doubt_of_keeping(codes, self.repeats).items():
             confidence[codes == kind] *= np.float32(1.0 - share)
+        confidence[self._perhaps_unwritten(codes, reference)] *= UNWRITTEN_CONFIDENCE
         if own is None:
             confidence *= ASSUMED_CONFIDENCE
         lines = line_faults(codes)
@@ -90,23 +96,25 @@ class _Die:
         found = find_reference(p, ap, rms[0], rms[1], of=self.p.size)
         if found is None:
             return None, 0.0
-        known = 0.0
-        if self.known is None:
-            good = np.zeros(self.p.shape, np.bool_)
-            good[seen] = found.limits.classes(p, ap) == Defect.GOOD
-            known = line_sigma(self.p, good & ~self.by_smu)
-        else:
-            known = _rms(self.known[seen])
-        if not known:
+        good = np.zeros(self.p.shape, np.bool_)
+        good[seen] = found.limits.classes(p, ap) == Defect.GOOD
+        common = line_sigma(self.p, good & ~self.by_smu)
+        if not common:
             return found, 0.0
-        beside = known * found.ap / found.p
-        return find_reference(p, ap, float(np.hypot(rms[0], known)), float(np.hypot(rms[1], beside)), of=self.p.size), known
+        beside = common * found.ap / found.p
+        return find_reference(p, ap, float(np.hypot(rms[0], common)), float(np.hypot(rms[1], beside)), of=self.p.size), common
 
-    def _readings(self, common: float) -> Readings:
+    def _readings(self, common: float, reference: Reference) -> Readings:
+        """A board's lines move both states of a junction; the SMU's readings are held against limits that are the mean of all lines."""
         seen = self.seen
-        shared = np.full(self.p.shape, common) if self.known is None else self.known
-        shared = np.where(self.by_smu, common / _ALIKE, shared)
+        shared = np.where(self.by_smu, np.hypot(common / _ALIKE, self.scale * reference.p), common)
         return Readings(self.p[seen], self.ap[seen], self.noise[0][seen], self.noise[1][seen], shared[seen])
+
+    def _perhaps_unwritten(self, codes: NDArray[np.uint8], reference: Reference) -> NDArray[np.bool_]:
+        """Just above the limit of a short, alike in both states: a short, or a pinhole that took so much of the pulse that it stayed P."""
+        limits = reference.limits
+        alike = (np.abs(self.p - self.ap) < limits.stuck) & (self.ap < limits.short + _PINHOLE * reference.gap)
+        return alike & (codes == Defect.SHORT)
 
     def _look_for_unstable(self, codes: NDArray[np.uint8], confidence: NDArray[np.float32], reference: Reference) -> None:
         which, beyond = changed(self.repeats, reference.limits, *self.board_noise)
@@ -118,15 +126,6 @@ class _Die:
 
 def _noise_of(measured: ConductanceMap) -> Floats:
     return reading_noise(measured.siemens.astype(np.float64), measured.read_volts, measured.meta)
-
-
-def _known_uncertainty(measured: ConductanceMap) -> Floats | None:
-    """What a calibration left beside the noise of a reading, S; None without one."""
-    uncertainty: Any = getattr(measured, "uncertainty", None)
-    if uncertainty is None:
-        return None
-    whole = np.where(np.isfinite(uncertainty), uncertainty, 0.0).astype(np.float64)
-    return np.sqrt(np.maximum(whole**2 - np.nan_to_num(_noise_of(measured)) ** 2, 0.0))
 
 
 def _rms(values: Floats) -> float:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from hil.analysis.chip_lines import from_lines, line_shape
 from hil.analysis.line_models import FAULTS, die_lines
 from hil.model.defects import Defect, LineFault
+from hil.model.layout import GROUPS, HALVES
 
 MOST = 0.5
 """A line is told from single faults with more than this share of it measured."""
+_INDEPENDENT = 4
+"""So many metal lines do not fail at the same place by chance."""
 _BITS = {"row": LineFault.ROW, "column": LineFault.COLUMN}
 
 
@@ -49,13 +52,15 @@ def dead_lines(codes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Junctions on a line of the board, 25 rows and 25 columns that all kernels share, which read open in every kernel while other lines do
     not. A die has no metal that would fail so; a needle that does not touch does.
 
-    codes: (kernels, rows, columns) of Defect. A chip of one kernel cannot tell the two apart: none.
+    codes: (kernels, rows, columns) of Defect. A chip too small to have several of the metal lines behind a board's line: none.
     """
     opened, tried = codes == Defect.OPEN, codes != Defect.NOT_MEASURED
     dead = np.zeros(codes.shape, np.bool_)
-    if len(codes) < 2 or opened[tried].all():
+    if opened[tried].all():
         return dead
-    for along, other in ((1, 2), (2, 1)):
+    for along, other, kernels in ((1, 2, GROUPS), (2, 1, HALVES)):
+        if len(codes) < _INDEPENDENT * kernels:
+            continue
         # Every junction of the line; what lies on a dead line of the other axis speaks for neither.
         lines = np.where(tried, opened, True).all(axis=(0, along), keepdims=True) & tried.any(axis=(0, along), keepdims=True)
         if not lines.all(axis=other).any():

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from hil.analysis.classify import classify
 from hil.analysis.remeasure import READINGS, SLOW_AP, SLOW_P, Repeated, in_doubt, mean_of
-from hil.analysis.repeats import Repeats
 from hil.model.maps import ConductanceMap
 from hil.runs.context import Arrays, Measured
 from hil.runs.levels import Levels, Mask, Siemens, levels
+from hil.runs.reread import repeats_of
 from hil.runs.write_verify import KernelWriter
 
 _SWITCHES = 0.1
@@ -125,18 +125,9 @@ def _doubtful(writer: KernelWriter, before: Mapping[int, Arrays], own: Arrays) -
     """(rows, columns): by the classes that this kernel's junctions have among those of the die so far."""
     kernels = {**{kernel: before[kernel] for kernel in list(before)[-_ENOUGH_KERNELS:]}, writer.kernel: own}
     order = sorted(kernels)
+    known = {place: kernels[kernel] for place, kernel in enumerate(order)}
     plan, meta = writer.plan, {"path": "board", "averages": writer.plan.averages}
     p, ap = (np.stack([kernels[kernel][name] for kernel in order]) for name in ("p", "ap"))
-    found = classify(
-        ConductanceMap(p, "P", plan.read_volts, meta), ConductanceMap(ap, "AP", plan.read_volts, meta), repeats=repeats_of(kernels, order)
-    )
+    maps = ConductanceMap(p, "P", plan.read_volts, meta), ConductanceMap(ap, "AP", plan.read_volts, meta)
+    found = classify(*maps, repeats=repeats_of(known, len(order)))
     return in_doubt(found, order.index(writer.kernel))
-
-
-def repeats_of(kernels: Mapping[int, Arrays], order: list[int]) -> Repeats:
-    """What the arrays of a die's kernels say beside the two maps, (kernels in order, rows, columns); NaN where a step says nothing."""
-
-    def stacked(name: str) -> NDArray[np.float64]:
-        return np.stack([kernels[kernel].get(name, np.full_like(kernels[kernel]["p"], np.nan)) for kernel in order]).astype(np.float64)
-
-    return Repeats(stacked("p_error"), stacked("ap_error"), stacked("p_change"), stacked("ap_change"))

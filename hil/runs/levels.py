@@ -15,6 +15,7 @@ _ONE_STATE = 0.1
 _ROUNDS = 3
 _BROKEN = 3.0
 """So many times the typical conductance, or so many times less, is no state of a junction."""
+_PINHOLE = 1.25
 _MANY = 0.15
 """Less than this share of the readings is a few dead lines, not a state."""
 _BETWEEN, _FEW = 0.2, 0.02
@@ -42,9 +43,10 @@ class Levels:
         return not (abs(self.p - other.p) >= far or abs(self.ap - other.ap) >= far)
 
     def could_switch(self, siemens: Siemens) -> Mask:
-        """Within one gap of the two states. Beyond it lies broken metal, which no pulse mends: shorts and opens."""
+        """Not farther above P than a pinhole lifts a junction that is no short yet, nor farther below AP than one gap. Beyond lies broken
+        metal, which no pulse mends: shorts and opens."""
         gap = self.p - self.ap
-        return (siemens > self.ap - gap) & (siemens < self.p + gap)
+        return (siemens > self.ap - gap) & (siemens < self.p + _PINHOLE * gap)
 
 
 NOT_KNOWN = Levels(float("nan"), float("nan"))
