@@ -20,11 +20,13 @@ Done = Mapping[int, Arrays]
 
 @dataclass(frozen=True)
 class Spot:
-    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: it may have been pulsed."""
+    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: it may have been pulsed. before: arrays of the
+    die's kernels that are measured already, by kernel."""
 
     die: DieIndex
     kernel: int
     begun: bool = False
+    before: Mapping[int, Arrays] = field(default_factory=dict[int, Arrays])
 
 
 def _not_stepped() -> bool:

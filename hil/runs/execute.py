@@ -104,7 +104,7 @@ def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[i
         return
     # One proof for the whole kernel, before anything of it is kept.
     with station.proven_contact():
-        measured = procedure.measure(station, Spot(step.die, step.kernel, begun))
+        measured = procedure.measure(station, Spot(step.die, step.kernel, begun, kernels))
     kernels[step.kernel] = measured.arrays
     for kind, text in measured.notes:
         yield Noted(kind, text, {"die": list(step.die), "kernel": step.kernel})

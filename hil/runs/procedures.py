@@ -20,10 +20,11 @@ from hil.model.plans import (
     junctions_in,
 )
 from hil.model.runs import Event, Waiting
+from hil.runs.characterising import characterise
 from hil.runs.context import Arrays, Measured, RunContext, Spot
+from hil.runs.finding import read
 from hil.runs.holding import hold
-from hil.runs.levels import levels
-from hil.runs.metadata import DieResults, read_path
+from hil.runs.metadata import DieResults
 from hil.runs.products import multiply
 from hil.runs.programming import program_kernel
 from hil.runs.results import as_found, characterised, currents, programmed
@@ -64,7 +65,7 @@ def procedure_of(plan: Plan, context: RunContext) -> Procedure:
         case ReadPlan():
             return Procedure(lambda station, spot: read(station, plan, spot.kernel), as_found)
         case CharacterisePlan():
-            return Procedure(lambda station, spot: characterise(KernelWriter(station, plan, spot.kernel)), characterised)
+            return Procedure(lambda station, spot: characterise(KernelWriter(station, plan, spot.kernel), spot.before), characterised)
         case ProgramPlan():
             target = context.load(plan.target.object)
             return Procedure(
@@ -77,28 +78,6 @@ def procedure_of(plan: Plan, context: RunContext) -> Procedure:
         case VmmPlan():
             inputs = context.load(plan.inputs.object)
             return Procedure(lambda station, spot: multiply(station, plan, spot.kernel, inputs), currents)
-
-
-def read(station: Station, plan: ReadPlan, kernel: int) -> Measured:
-    reading = station.read_kernel(kernel, plan.read_volts, plan.averages, read_path(plan), plan.nplc)
-    return Measured({"siemens": reading.siemens}, reading.flagged)
-
-
-def characterise(writer: KernelWriter) -> Measured:
-    """Write all P, read, write all AP, read; then bring over those that did not follow, AP first because the kernel is in AP.
-
-    One that was begun before is written like a fresh one: of a junction that reads like P nobody knows whether it is in P.
-    arrays: p, ap (rows, columns) float32 S, the last reading after each state was written; pulses uint16; unknown uint8.
-    """
-    everything = np.ones(writer.shape, np.bool_)
-    writer.write(everything, to_p=True)
-    p = writer.read()
-    writer.write(everything, to_p=False)
-    ap = writer.read()
-    known = levels(p, ap)
-    ap = writer.insist(ap, everything, known, to_p=False)
-    p = writer.insist(p, everything, known, to_p=True)
-    return writer.measured({"p": p, "ap": ap})
 
 
 def sweep(station: Station, plan: IvSweepPlan, kernel: int) -> Measured:
