@@ -10,10 +10,9 @@ import pytest
 
 from simulator.instruments.sentio import Sentio
 from tests.simulator.worlds import world
+from tests.support.other_clients import folder_of
 from tests.witnesses.served_prober import served_prober
 
-FOLDERS = Path(sys.prefix) / "witnesses"
-"""Where scripts/set_up.py puts what would not go with the client of this environment."""
 SCRIPT = Path(__file__).parent / "old_sentio_client.py"
 
 
@@ -21,17 +20,15 @@ SCRIPT = Path(__file__).parent / "old_sentio_client.py"
     ("client", "version"), [("24.4.0", "24.0.7"), ("25.2.1", "25.2.1"), ("24.4.0", "26.2.0"), ("", "26.2.0"), ("", "24.0.7")]
 )
 def test_the_client_walks_the_wafer_of_its_version_and_of_others(client: str, version: str) -> None:
-    folder = FOLDERS / f"sentio-prober-control-{client}"
-    if client and not folder.is_dir():
-        pytest.skip(f"{folder} is missing; run scripts/set_up.py")
+    folder = folder_of(f"sentio-prober-control-{client}") if client else None
     lab = world("clean")
     with served_prober(Sentio(lab, version=version)) as port:
-        environment = os.environ | ({"PYTHONPATH": str(folder)} if client else {})
+        environment = os.environ | ({"PYTHONPATH": str(folder)} if folder else {})
         command = [sys.executable, "-W", "ignore", str(SCRIPT), str(port)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert (str(folder) in seen["client"]) is bool(client)
+    assert folder is None or str(folder) in seen["client"]
     assert {tuple(die[:2]) for die in seen["dies"]} == set(lab.wafer.dies) and len(seen["dies"]) == 36
     assert (seen["heights"], seen["after"], seen["status"]) == ([16_000.0], 11, [True, True, False, True])
     assert seen["codes"] == [8, 2, 120, 0, 0, 0] and seen["temperature"] == 40.0
