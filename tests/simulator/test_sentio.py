@@ -57,7 +57,9 @@ def test_every_code_can_be_said_in_words() -> None:
 
 
 # --- how it may be said
-@pytest.mark.parametrize("line", ["map:step_die 2, -1, 0", "map:step_die 2,-1", "MAP:STEP_DIE 2,-1,", "map:step_die 2 , -1 , 0 \r"])
+@pytest.mark.parametrize(
+    "line", ["map:step_die 2, -1, 0", "map:step_die 2,-1", "MAP:STEP_DIE 2,-1,", "map:step_die 2 , -1 , 0 \r", "map:step_die\t+2,\t-1"]
+)
 def test_every_clients_way_of_naming_a_die_is_understood(line: str) -> None:
     bench = Bench()
     assert bench.message(line) == "2,-1,0"
@@ -85,6 +87,7 @@ def test_booleans_come_in_any_form(word: str) -> None:
         ("map:step_die 0", 7),
         ("map:step_die a, b", 6),
         ("map:step_die 0.5, 0", 6),
+        ("map:step_die 0_1, 0", 6),
         ("map:step_die 0,0,3", 8),
         ("map:step_die 0,0,x", 6),
         ("move_chuck_xy H, 9e9, 0", 8),

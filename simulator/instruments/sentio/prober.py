@@ -92,6 +92,7 @@ class Sentio(Station):
         """A line without its end, not blank. The port is told the answer when it is there."""
         self.work.now_ns = max(self.work.now_ns, at_ns)
         over_ns = at_ns + self._wall_ns(_COMMAND_NS)
+        line = line.replace("\t", " ")
         word, _, rest = line.partition(" ")
         if word.startswith("*"):
             port.answered(self._starred(line, port), over_ns)

@@ -1,6 +1,7 @@
 """SENTIO's remote command set as words: one line in, `<code and status>,<command id>,<message>` out.
 
-Keywords and booleans in any case, arguments split at commas with or without blanks, an empty last argument is none.
+Keywords and booleans in any case, blanks or tabs after the command, arguments split at commas with or without them, an empty last
+argument is none.
 Source: sentio-prober-control 26.2.0 (Response.py); message texts are ASSUMPTIONS.
 """
 
@@ -82,7 +83,8 @@ class Arguments:
     def number(self, index: int) -> float:
         """Raises SentioError INVALID_PARAMETER."""
         try:
-            value = float(self.text(index))
+            # 1_000 is a number to Python alone.
+            value = math.nan if "_" in self.text(index) else float(self.text(index))
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
