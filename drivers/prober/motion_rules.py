@@ -1,6 +1,7 @@
 """What the chuck may do in which state. Rule 1: nothing about permission to move lives anywhere else.
 Rule 2: the state is read back from the prober before every move, never remembered from what was sent.
 Rule 3: down is allowed always, to everybody; in contact nothing else but to lock, to hold, and a step up within the overtravel limit.
+Rule 4: a wafer that no vacuum holds is moved to and from a door only: under any other move it would slip, and lie elsewhere.
 """
 
 import math
@@ -74,8 +75,9 @@ Row = dict[ChuckState, Needs | None]
 
 _FREE: Needs = frozenset()
 _DOORS: Needs = frozenset((Need.DOORS,))
-_RUNNING: Needs = frozenset((Need.DOORS, Need.READY))
-_MAPPED: Needs = frozenset((Need.HOME, Need.READY))
+_HELD: Needs = frozenset((Need.VACUUM,))
+_RUNNING: Needs = frozenset((Need.VACUUM, Need.DOORS, Need.READY))
+_MAPPED: Needs = frozenset((Need.HOME, Need.VACUUM, Need.READY))
 _UP: Needs = frozenset(Need)
 _PRESS: Needs = frozenset((Need.VACUUM, Need.DOORS, Need.OUTPUT_OFF))
 
@@ -101,7 +103,7 @@ RULES: dict[Motion, Row] = {
     Motion.NOTE: _always(),
     Motion.STEP: _clear(_MAPPED),
     Motion.SIDEWAYS: _clear(_MAPPED),
-    Motion.TURN: _clear(_FREE),
+    Motion.TURN: _clear(_HELD),
     Motion.CONTACT: _only(_UP, ChuckState.SEPARATED, ChuckState.HOVERING),
     Motion.HOVER: _only(_UP, ChuckState.SEPARATED, ChuckState.HOVERING),
     Motion.PRESS: _only(_PRESS, ChuckState.IN_CONTACT),

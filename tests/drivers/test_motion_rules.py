@@ -16,16 +16,17 @@ NEVER = "never"
 ALWAYS = {Motion.SEPARATE, Motion.STOP, Motion.LOCK, Motion.HOLD, Motion.NOTE}
 UPWARD = {Motion.CONTACT, Motion.HOVER}
 EVERYTHING = set(Need)
+NOTHING_MOVES = {Motion.SET_OVERTRAVEL, Motion.SET_HEIGHTS, Motion.SET_MAP, Motion.HEAT, Motion.RELEASE}
 NEEDS_WHEN_CLEAR: dict[Motion, set[Need]] = {
-    Motion.STEP: {Need.HOME, Need.READY},
-    Motion.SIDEWAYS: {Need.HOME, Need.READY},
-    Motion.TURN: set(),
+    Motion.STEP: {Need.HOME, Need.VACUUM, Need.READY},
+    Motion.SIDEWAYS: {Need.HOME, Need.VACUUM, Need.READY},
+    Motion.TURN: {Need.VACUUM},
     Motion.SET_HEIGHTS: set(),
     Motion.SET_MAP: set(),
     Motion.INITIALISE: {Need.DOORS},
     Motion.LOAD: {Need.DOORS},
-    Motion.ALIGN: {Need.DOORS, Need.READY},
-    Motion.CLEAN: {Need.DOORS, Need.READY},
+    Motion.ALIGN: {Need.VACUUM, Need.DOORS, Need.READY},
+    Motion.CLEAN: {Need.VACUUM, Need.DOORS, Need.READY},
     Motion.HEAT: set(),
     Motion.RELEASE: set(),
 }
@@ -86,7 +87,13 @@ def test_each_need_alone_refuses_the_motion_that_has_it_and_no_other(state: Chuc
 def test_needs_that_a_motion_has_not_are_not_even_asked_for():
     asked: list[Need] = []
     require_allowed(ChuckState.SEPARATED, Motion.STEP, "prober", 0.0, asked.append)
-    assert set(asked) == {Need.HOME, Need.READY}
+    assert set(asked) == {Need.HOME, Need.VACUUM, Need.READY}
+
+
+def test_nothing_but_a_way_to_a_door_moves_a_wafer_that_no_vacuum_holds():
+    clear = ChuckState.SEPARATED
+    moves = {motion for motion in Motion if RULES[motion][ChuckState.IN_CONTACT] is None and motion not in NOTHING_MOVES}
+    assert {motion for motion in moves if Need.VACUUM not in (RULES[motion][clear] or ())} == {Motion.LOAD, Motion.INITIALISE}
 
 
 def test_what_is_always_allowed_needs_no_look():
