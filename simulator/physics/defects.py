@@ -12,18 +12,22 @@ from firmware_protocol.geometry import Geometry
 from simulator.physics.mtj import Bools, Floats
 from simulator.physics.parameters import Fab, FabError
 
+_BAD_SHORT, _BAD_OPEN, _BAD_STUCK_P, _BAD_STUCK_AP = range(4)
+
 
 @dataclass(frozen=True)
 class Defects:
     """Arrays of the geometry's shape.
 
-    shorted: a metallic path beside the barrier. tmr_left: share of the TMR a pinhole leaves, 1 where none.
-    tmr_factor: share of the TMR a weak barrier has, 1 where none. open_cell: no current path.
+    shorted: a metallic path beside the barrier. short_ohms: what a pillar's would be, everywhere.
+    tmr_left: share of the TMR a pinhole leaves, 1 where none. tmr_factor: share of it a weak barrier has, 1 where none.
+    open_cell: no current path.
     stuck_p, stuck_ap: the state cannot be written. telegraph: relative depth of two-level noise, 0 where none.
     hold_s: how long a state holds by itself at 25 C where it is unstable, infinite elsewhere.
     """
 
     shorted: Bools
+    short_ohms: Floats
     tmr_left: Floats
     tmr_factor: Floats
     open_cell: Bools
@@ -34,30 +38,36 @@ class Defects:
 
 
 def draw_defects(fab: Fab, geometry: Geometry, rng: np.random.Generator) -> Defects:
-    """Every defect of one die: drawn at the fab's rates, and those that it names."""
-    shape = geometry.shape
+    """Every defect of one die: drawn at the fab's rates, and those that it names.
+
+    What was thought of later draws from a generator of its own, so that a seed's wafer stays what it was.
+    """
+    shape, later = geometry.shape, rng.spawn(1)[0]
 
     def hit(rate: float) -> Bools:
         return rng.random(shape) < rate
 
-    shorted = hit(_short_rate(fab, rng)) | _segments(fab, geometry, rng) | _named("short_devices", fab.short_devices, geometry)
-    open_cell = hit(fab.open_rate) | _open_lines(fab, geometry, rng) | _named("open_devices", fab.open_devices, geometry)
-    stuck_p = hit(fab.stuck_p_rate) | _named("stuck_p_devices", fab.stuck_p_devices, geometry)
-    stuck_ap = hit(fab.stuck_ap_rate) | _named("stuck_ap_devices", fab.stuck_ap_devices, geometry)
-    if bad_rate := _bad_rate(fab, rng):
-        shares = np.cumsum([fab.bad_short, fab.bad_open, fab.bad_stuck_p])
-        kind = np.where(hit(bad_rate), np.searchsorted(shares, rng.random(shape), side="right"), -1)
-        shorted, open_cell, stuck_p, stuck_ap = (mask | (kind == code) for code, mask in enumerate((shorted, open_cell, stuck_p, stuck_ap)))
-    hold_s = np.exp(rng.uniform(np.log(fab.unstable_s_low), np.log(fab.unstable_s_high), shape))
+    # In this order for good: a seed means a wafer.
+    shorted = hit(_short_rate(fab, rng)) | _segments(fab, geometry, rng)
+    stuck_p = hit(fab.stuck_p_rate)
+    ohms = short_ohms(fab, shape, rng)
+    tmr_left = np.where(hit(fab.pinhole_rate), rng.uniform(0.2, 0.8, shape), 1.0)
+    tmr_factor = np.where(hit(fab.weak_rate), rng.uniform(0.10, 0.45, shape), 1.0)
+    open_cell = hit(fab.open_rate) | _open_lines(fab, geometry, rng)
+    stuck_ap = hit(fab.stuck_ap_rate)
+    telegraph = np.where(hit(fab.telegraph_rate), rng.uniform(0.02, 0.05, shape), 0.0)
+    bad = _bad(fab, shape, later)
+    stuck_p = stuck_p | _named("stuck_p_devices", fab.stuck_p_devices, geometry) | (bad == _BAD_STUCK_P)
     return Defects(
-        shorted=shorted,
-        tmr_left=np.where(hit(fab.pinhole_rate), rng.uniform(0.2, 0.8, shape), 1.0),
-        tmr_factor=np.where(hit(fab.weak_rate), rng.uniform(0.10, 0.45, shape), 1.0),
-        open_cell=open_cell,
+        shorted=shorted | _named("short_devices", fab.short_devices, geometry) | (bad == _BAD_SHORT),
+        short_ohms=ohms,
+        tmr_left=tmr_left,
+        tmr_factor=tmr_factor,
+        open_cell=open_cell | _named("open_devices", fab.open_devices, geometry) | (bad == _BAD_OPEN),
         stuck_p=stuck_p,
-        stuck_ap=stuck_ap & ~stuck_p,
-        telegraph=np.where(hit(fab.telegraph_rate), rng.uniform(0.02, 0.05, shape), 0.0),
-        hold_s=np.where(hit(fab.unstable_rate), hold_s, np.inf),
+        stuck_ap=(stuck_ap | _named("stuck_ap_devices", fab.stuck_ap_devices, geometry) | (bad == _BAD_STUCK_AP)) & ~stuck_p,
+        telegraph=telegraph,
+        hold_s=_hold_s(fab, shape, later),
     )
 
 
@@ -74,10 +84,22 @@ def _short_rate(fab: Fab, rng: np.random.Generator) -> float:
     return min(rng.gamma(fab.short_rate_shape, fab.short_rate / fab.short_rate_shape), 1.0)
 
 
-def _bad_rate(fab: Fab, rng: np.random.Generator) -> float:
-    if not fab.bad_rate_high:
-        return fab.bad_rate
-    return float(np.exp(rng.uniform(np.log(fab.bad_rate_low), np.log(fab.bad_rate_high))))
+def _bad(fab: Fab, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which kind of bad each junction is by the fab's one rate for all kinds, -1 where it is not."""
+    rate = fab.bad_rate
+    if fab.bad_rate_high:
+        rate = float(np.exp(rng.uniform(np.log(fab.bad_rate_low), np.log(fab.bad_rate_high))))
+    if not rate:
+        return np.full(shape, -1)
+    shares = np.cumsum([fab.bad_short, fab.bad_open, fab.bad_stuck_p])
+    return np.where(rng.random(shape) < rate, np.searchsorted(shares, rng.random(shape), side="right"), -1)
+
+
+def _hold_s(fab: Fab, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    if not fab.unstable_rate:
+        return np.full(shape, np.inf)
+    drawn = np.exp(rng.uniform(np.log(fab.unstable_s_low), np.log(fab.unstable_s_high), shape))
+    return np.where(rng.random(shape) < fab.unstable_rate, drawn, np.inf)
 
 
 def _named(key: str, devices: tuple[int, ...], geometry: Geometry) -> Bools:

@@ -22,6 +22,7 @@ GOOD, SHORT, OPEN, STUCK_P, STUCK_AP, LOW_TMR, UNSTABLE = range(7)
 """Codes of a defect map, as the lab's contract numbers them."""
 
 CLASS_VOLTS = 0.1
+_MOST_ROUNDS = 10
 UNSTABLE_S = 10.0
 """A junction is unstable whose state holds no longer than that at 25 C."""
 Where = tuple[int | slice | NDArray[np.intp], ...]
@@ -219,17 +220,19 @@ class Die:
 def classes(siemens_p: Floats, siemens_ap: Floats) -> NDArray[np.uint8]:
     """Class of every junction of one die from its two states, by the contract's definition; means over its good junctions.
 
-    Means and classes define each other, so the classes are found from medians first and then twice from the means.
+    Means and classes define each other, so the classes are found from medians first and then from the means until they agree.
     """
     change = siemens_p - siemens_ap
     means = (np.median(siemens_p), np.median(siemens_ap), 0.1 * np.median(siemens_p), np.median(change))
     codes = _classified(siemens_p, siemens_ap, means)
-    for _ in range(2):
+    for _ in range(_MOST_ROUNDS):
         good = codes == GOOD
         if not good.any():
             break
         means = (siemens_p[good].mean(), siemens_ap[good].mean(), siemens_p[good].std(), change[good].mean())
-        codes = _classified(siemens_p, siemens_ap, means)
+        before, codes = codes, _classified(siemens_p, siemens_ap, means)
+        if np.array_equal(before, codes):
+            break
     return codes
 
 

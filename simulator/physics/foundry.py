@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from firmware_protocol.geometry import Geometry
-from simulator.physics.defects import Defects, short_ohms
+from simulator.physics.defects import Defects
 from simulator.physics.mtj import Floats, Junctions, Law, parallel_ohms
 from simulator.physics.parameters import Fab
 from simulator.physics.wiring import path_ohms
@@ -57,7 +57,7 @@ def _pillars(fab: Fab, shape: tuple[int, ...], spread: Spread, defects: Defects,
     return Junctions(
         ohms_p=ohms_p,
         tmr=tmr,
-        shunt_siemens=np.where(defects.shorted, 1.0 / short_ohms(fab, shape, rng), 0.0) + pinhole,
+        shunt_siemens=np.where(defects.shorted, 1.0 / defects.short_ohms, 0.0) + pinhole,
         series_ohms=np.where(defects.open_cell, OPEN_OHMS, access_ohms),
         critical_volts=np.maximum(fab.critical_volts * ra_relative * critical, _LEAST_VOLTS),
         stability=_stability(fab, fab.stability * width_relative**2 * stability, defects),
