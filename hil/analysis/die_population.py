@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hil.analysis.measured import MeasuredDie
 from hil.analysis.noise import reading_noise
+from hil.analysis.noise_check import noise_factor
 from hil.analysis.overdispersion import FittedRate, rate_quantiles
 from hil.analysis.shapes import ABSOLUTE, SCORES, DieMeans, Shape, die_means, shape_of
 from hil.analysis.variance import DieSample
@@ -24,14 +25,15 @@ _LEAST_CORRELATION_SIGMAS = 3.0
 def samples_of(dies: Sequence[MeasuredDie]) -> dict[str, list[DieSample]]:
     """ "P", "AP": natural logarithm of conductance; "tmr": G_P / G_AP - 1. Of each die, with the noise of reading."""
     found: dict[str, list[DieSample]] = {"P": [], "AP": [], "tmr": []}
+    factor = noise_factor(dies)
     for die in dies:
         good = die.good
         p, ap = (np.where(good, each.siemens, 1.0).astype(np.float64) for each in (die.p, die.ap))
-        p_noise, ap_noise = (_relative_noise(each, good) for each in (die.p, die.ap))
+        noise = {state: _relative_noise(each, good) for state, each in (("P", die.p), ("AP", die.ap))}
         ratio = p / ap
-        found["P"].append(DieSample(np.log(p), good, _mean(p_noise, good)))
-        found["AP"].append(DieSample(np.log(ap), good, _mean(ap_noise, good)))
-        found["tmr"].append(DieSample(ratio - 1.0, good, _mean(ratio**2 * (p_noise + ap_noise), good)))
+        for name, values, scale in (("P", np.log(p), 1.0), ("AP", np.log(ap), 1.0), ("tmr", ratio - 1.0, ratio**2)):
+            variance = sum(_mean(noise[state] * scale, good) for state in noise if name in (state, "tmr"))
+            found[name].append(DieSample(values, good, variance * factor.variance, variance * factor.doubt))
     return found
 
 

@@ -53,11 +53,13 @@ class Components:
 
 @dataclass(frozen=True)
 class DieSample:
-    """One die's values, (kernels, rows, columns), and where they are good. noise_variance: of a value by reading alone, on average."""
+    """One die's values, (kernels, rows, columns), and where they are good. noise_variance: of a value by reading alone, on average;
+    noise_doubt: its standard error, which dies share."""
 
     values: Floats
     good: Bools
     noise_variance: float
+    noise_doubt: float = 0.0
 
 
 def components(samples: Sequence[DieSample], places: Sequence[DieIndex] | None, logarithmic: bool = True) -> Components:
@@ -116,7 +118,8 @@ def _within(samples: Sequence[DieSample], lines: Floats, scale: float) -> Estima
     mean = float(variances.mean())
     if variances.size < 2:
         return Estimate(float(np.sqrt(max(mean, 0.0))), None, None)
-    half = float(stats.t.ppf(0.975, variances.size - 1) * variances.std(ddof=1) / np.sqrt(variances.size))
+    doubt = float(np.mean([each.noise_doubt for each in samples])) / scale**2
+    half = float(stats.t.ppf(0.975, variances.size - 1) * np.hypot(variances.std(ddof=1) / np.sqrt(variances.size), doubt))
     low, middle, high = (float(np.sqrt(max(value, 0.0))) for value in (mean - half, mean, mean + half))
     return Estimate(middle, low, high)
 
