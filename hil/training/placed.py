@@ -14,6 +14,7 @@ from hil.training.errors import NetError
 from hil.training.floorplan import Floorplan, LayerPlan
 from hil.training.net import Encoding
 from hil.training.packing import COLUMNS, KERNELS, PER_DIE, ROWS
+from hil.training.placement import Placement
 
 P, AP, LEAVE = 1, 0, 255
 """A target bit map's values, as the plan `program` defines them."""
@@ -21,10 +22,12 @@ P, AP, LEAVE = 1, 0, 255
 
 @dataclass(frozen=True, eq=False)
 class LayerPlacement:
-    """rows: (inputs,) row slot of each input. columns: (columns,) column slot of each column."""
+    """rows: (inputs,) row slot of each input. columns: (columns,) column slot of each column. exchanged: (columns,) bool, where a pair's
+    halves have changed roles; None: nowhere."""
 
     rows: NDArray[np.integer]
     columns: NDArray[np.integer]
+    exchanged: NDArray[np.bool_] | None = None
 
 
 def placed(plan: Floorplan, placement: Sequence[LayerPlacement]) -> Floorplan:
@@ -33,12 +36,25 @@ def placed(plan: Floorplan, placement: Sequence[LayerPlacement]) -> Floorplan:
     return Floorplan(tuple(_placed_layer(layer, chosen) for layer, chosen in layers), plan.dies, plan.encoding)
 
 
+def placed_at(plan: Floorplan, placement: Placement | None, place: int) -> Floorplan:
+    """The floorplan as one of many places has it; None: without a placement."""
+    if placement is None:
+        return plan
+    return placed(
+        plan,
+        [LayerPlacement(*(part[place].numpy() for part in (layer.rows, layer.columns, layer.exchanged))) for layer in placement],
+    )
+
+
 def _placed_layer(layer: LayerPlan, chosen: LayerPlacement) -> LayerPlan:
     for name, slots, count in (("row", chosen.rows, layer.slots[0]), ("column", chosen.columns, layer.slots[1])):
         if len(np.unique(slots)) != len(slots) or slots.min() < 0 or slots.max() >= count:
             raise NetError(f"a placement on {len(slots)} {name} slots does not choose each once from the floorplan's {count}")
     where = np.ix_(chosen.rows, chosen.columns)
-    return LayerPlan(layer.plus[where], layer.minus[where])
+    plus, minus = layer.plus[where], layer.minus[where]
+    if chosen.exchanged is None:
+        return LayerPlan(plus, minus)
+    return LayerPlan(np.where(chosen.exchanged, minus, plus), np.where(chosen.exchanged, plus, minus))
 
 
 def targets(plan: Floorplan, bits: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
