@@ -96,7 +96,7 @@ def cell_siemens(
 
 def stability_at(stability: Any, temperature_c: float) -> Any:
     """Delta(T) = E_b(T) / k_B T, with E_b falling linearly from its value at 25 C. The definition of Delta; slope: assumption."""
-    return stability * _barrier_left(temperature_c) * (REFERENCE_C + ZERO_C_KELVIN) / (temperature_c + ZERO_C_KELVIN)
+    return stability * (_barrier_left(temperature_c) * (REFERENCE_C + ZERO_C_KELVIN) / (temperature_c + ZERO_C_KELVIN))
 
 
 def critical_volts_at(critical_volts: Any, temperature_c: float) -> Any:
@@ -138,10 +138,14 @@ def write_error(overdrive: Any, stability: Any, width_s: float, law: Law) -> Flo
 
     1 where i <= 1. Source: Butler et al., IEEE Trans. Magn. 48, 4684 (2012).
     """
+    return np.where(np.asarray(overdrive) > 1.0, -np.expm1(-_unreversed(overdrive, stability, width_s, law)), 1.0)
+
+
+def _unreversed(overdrive: Any, stability: Any, width_s: float, law: Law) -> Floats:
+    """The exponent of that law, for i > 1: a probability near 0 stays one where 1 - WER would be lost in rounding."""
     above = np.maximum(np.asarray(overdrive, dtype=np.float64) - 1.0, 1e-9)
     grown = np.minimum(2.0 * above * width_s / law.damping_s, 600.0)
-    error = -np.expm1(-(np.pi**2 * stability / 4.0) * above / ((1.0 + above) * np.exp(grown) - 1.0))
-    return np.where(np.asarray(overdrive) > 1.0, error, 1.0)
+    return (np.pi**2 * stability / 4.0) * above / ((1.0 + above) * np.exp(grown) - 1.0)
 
 
 MIXED_OVERDRIVE = 1.1
@@ -159,10 +163,10 @@ def switch_probability(overdrive: Any, stability: Any, width_s: float, law: Law)
     thermal = thermal_probability(overdrive, stability, width_s, law)
     # Both looks at the ballistic law cost more than all the rest, and a read needs neither.
     if 2.0 * (MIXED_OVERDRIVE - 1.0) * width_s / law.damping_s < _SURE:
-        thermal = np.minimum(thermal, 1.0 - write_error(MIXED_OVERDRIVE, stability, width_s, law))
+        thermal = np.minimum(thermal, np.exp(-_unreversed(MIXED_OVERDRIVE, stability, width_s, law)))
     if overdrive.max(initial=0.0) <= 1.0:
         return thermal
-    ballistic = 1.0 - write_error(overdrive, stability, width_s, law)
+    ballistic = np.where(overdrive > 1.0, np.exp(-_unreversed(overdrive, stability, width_s, law)), 0.0)
     return np.where(overdrive < MIXED_OVERDRIVE, np.maximum(thermal, ballistic), ballistic)
 
 

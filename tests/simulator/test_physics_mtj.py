@@ -10,8 +10,12 @@ from simulator.physics.mtj import (
     Law,
     breaks_down,
     cell_siemens,
+    critical_volts_at,
+    hold_s,
     parallel_ohms,
+    relaxed_probability,
     reversal_probability,
+    stability_at,
     switch_probability,
     thermal_probability,
     tmr_at,
@@ -19,6 +23,8 @@ from simulator.physics.mtj import (
 )
 
 LAW = Law()
+LAWS = st.sampled_from((LAW, Law(exponent=2.0)))
+"""Both exponents are in use."""
 WIDTHS = st.floats(1e-9, 1e-3)
 OVERDRIVES = st.floats(0.0, 3.0)
 STABILITIES = st.floats(20.0, 100.0)
@@ -100,19 +106,91 @@ def test_reading_at_a_tenth_of_a_volt_disturbs_nothing_and_at_three_tenths_it_do
     assert thermal_probability(0.75, 60.0, 1e-6, LAW) == pytest.approx(3e-4, rel=0.1)
 
 
-@given(OVERDRIVES, OVERDRIVES, STABILITIES, WIDTHS)
+@given(OVERDRIVES, OVERDRIVES, STABILITIES, WIDTHS, LAWS)
 @settings(max_examples=200, deadline=None)
-def test_more_voltage_never_switches_less(one: float, other: float, stability: float, width_s: float) -> None:
+def test_more_voltage_never_switches_less(one: float, other: float, stability: float, width_s: float, law: Law) -> None:
     low, high = sorted((one, other))
-    assert switch_probability(low, stability, width_s, LAW) <= switch_probability(high, stability, width_s, LAW) + 1e-12
+    assert switch_probability(low, stability, width_s, law) <= switch_probability(high, stability, width_s, law) + 1e-12
 
 
-@given(OVERDRIVES, STABILITIES, WIDTHS, WIDTHS)
+@given(OVERDRIVES, STABILITIES, WIDTHS, WIDTHS, LAWS)
 @settings(max_examples=200, deadline=None)
-def test_a_longer_pulse_never_switches_less(overdrive: float, stability: float, one_s: float, other_s: float) -> None:
+def test_a_longer_pulse_never_switches_less(overdrive: float, stability: float, one_s: float, other_s: float, law: Law) -> None:
     short_s, long_s = sorted((one_s, other_s))
-    shorter, longer = (float(switch_probability(overdrive, stability, width, LAW)) for width in (short_s, long_s))
+    shorter, longer = (float(switch_probability(overdrive, stability, width, law)) for width in (short_s, long_s))
     assert 0.0 <= shorter <= longer + 1e-12 <= 1.0 + 1e-12
+
+
+@given(OVERDRIVES, STABILITIES, WIDTHS, LAWS)
+@settings(max_examples=100, deadline=None)
+def test_a_junction_among_others_switches_as_if_alone(overdrive: float, stability: float, width_s: float, law: Law) -> None:
+    alone = float(switch_probability(overdrive, stability, width_s, law))
+    among = switch_probability(np.array([0.1, overdrive, 2.9]), np.array([60.0, stability, 60.0]), width_s, law)
+    assert among[1] == pytest.approx(alone, abs=1e-12)
+
+
+@given(st.booleans(), STABILITIES, WIDTHS, LAWS)
+@settings(max_examples=100, deadline=None)
+def test_without_voltage_a_pulse_is_a_wait(state_p: bool, stability: float, width_s: float, law: Law) -> None:
+    at_rest = reversal_probability(junction(stability=stability), np.asarray(state_p), np.asarray(0.0), width_s, law)
+    faint = reversal_probability(junction(stability=stability), np.asarray(state_p), np.asarray(1e-9), width_s, law)
+    assert float(at_rest) == pytest.approx(-np.expm1(-width_s / float(hold_s(stability, law))), rel=1e-9, abs=1e-300)
+    assert float(faint) == pytest.approx(float(at_rest), rel=1e-4, abs=1e-300)
+    short_s = min(width_s, 1e-3 * float(hold_s(stability, law)))
+    waited = relaxed_probability(hold_s(stability, law), short_s)
+    pulsed = reversal_probability(junction(stability=stability), np.asarray(state_p), np.asarray(0.0), short_s, law)
+    assert float(waited) == pytest.approx(float(pulsed), rel=2e-3)
+
+
+@given(st.floats(1e-9, 1e-3), st.floats(500, 5000), st.floats(0.2, 3.0))
+@settings(max_examples=60, deadline=None)
+def test_at_little_voltage_a_cell_is_ohmic_with_the_whole_tmr(volts: float, ohms: float, tmr: float) -> None:
+    parallel, antiparallel = (siemens(state, volts, ohms_p=ohms, tmr=tmr) for state in (True, False))
+    assert parallel == pytest.approx(1 / (ohms + 1000), rel=1e-9)
+    assert antiparallel == pytest.approx(1 / (ohms * (1 + tmr) + 1000), rel=1e-4)
+    assert siemens(False, -volts, ohms_p=ohms, tmr=tmr) == pytest.approx(antiparallel, rel=1e-12)
+
+
+@given(st.floats(0.01, 1.2), st.floats(0.2, 3.0), st.floats(-40.0, 150.0))
+@settings(max_examples=100, deadline=None)
+def test_parallel_conducts_better_than_antiparallel_at_any_bias_and_temperature(volts: float, tmr: float, celsius: float) -> None:
+    parallel, antiparallel = (float(cell_siemens(junction(tmr=tmr), np.asarray(state), volts, LAW, celsius)[0]) for state in (True, False))
+    assert parallel > antiparallel
+
+
+@given(st.floats(-40.0, 150.0), st.floats(-40.0, 150.0))
+@settings(max_examples=60, deadline=None)
+def test_a_hotter_junction_has_less_tmr_less_barrier_and_switches_at_less(one: float, other: float) -> None:
+    cold, hot = sorted((one, other))
+    assert stability_at(60.0, hot) <= stability_at(60.0, cold)
+    assert critical_volts_at(0.4, hot) <= critical_volts_at(0.4, cold)
+    ratios = []
+    for celsius in (cold, hot):
+        parallel, antiparallel = (float(cell_siemens(junction(), np.asarray(state), 0.1, LAW, celsius)[0]) for state in (True, False))
+        ratios.append(parallel / antiparallel)
+    assert ratios[1] <= ratios[0]
+    chances = [float(reversal_probability(junction(), np.asarray(False), np.asarray(0.3), 1e-6, LAW, celsius)) for celsius in (cold, hot)]
+    assert chances[0] <= chances[1]
+
+
+def test_at_25_degrees_parameters_are_as_given() -> None:
+    assert (stability_at(60.0, 25.0), critical_volts_at(0.4, 25.0)) == (60.0, 0.4)
+    assert stability_at(60.0, 125.0) == pytest.approx(60 * 0.9 * 298.15 / 398.15)
+
+
+@given(st.floats(0.0, 1e12), st.floats(0.0, 1e12))
+@settings(max_examples=60, deadline=None)
+def test_waiting_longer_never_leaves_more_and_leaves_half_at_last(one_s: float, other_s: float) -> None:
+    short_s, long_s = sorted((one_s, other_s))
+    assert 0.0 <= float(relaxed_probability(5.0, short_s)) <= float(relaxed_probability(5.0, long_s)) <= 0.5
+
+
+@given(st.floats(0.0, 1.2), WIDTHS, LAWS)
+@settings(max_examples=60, deadline=None)
+def test_writing_ap_takes_more_voltage_than_writing_p(volts: float, width_s: float, law: Law) -> None:
+    to_ap = reversal_probability(junction(), np.asarray(True), np.asarray(-volts), width_s, law)
+    to_p = reversal_probability(junction(), np.asarray(False), np.asarray(volts), width_s, law)
+    assert to_ap <= to_p + 1e-12
 
 
 def test_only_the_opposite_polarity_reverses_a_state() -> None:

@@ -1,6 +1,9 @@
 """Dies and wafers: drawn from seeds alone, with the defects their preset promises."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -52,6 +55,31 @@ def test_a_die_is_the_same_in_whatever_order_it_is_made() -> None:
         ours, theirs = forward.die(index), backward.die(index)
         assert np.array_equal(ours.cell_siemens(True, 0.1), theirs.cell_siemens(True, 0.1))
         assert np.array_equal(ours.state_p, theirs.state_p)
+
+
+FINGERPRINT = """
+import hashlib
+import numpy as np
+from simulator.board import Board
+from simulator.fast import read_die
+from simulator.physics.fab import PRESETS
+from simulator.physics.wafer import Wafer
+die = Wafer(7, PRESETS["harsh"]).die((-1, 2))
+rng = np.random.default_rng(1)
+die.pulse(np.arange(20_000), 0.5, 1e-7, rng)
+die.pass_time(1e6)
+die.pulse(np.arange(20_000), -0.5, 1e-7, rng)
+print(hashlib.sha256(read_die(die, Board(7, 25), rng).tobytes() + die.state_p.tobytes()).hexdigest())
+"""
+
+
+def test_a_seed_means_the_same_bits_in_every_process() -> None:
+    ask = [sys.executable, "-c", FINGERPRINT]
+    found = [
+        subprocess.run(ask, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, timeout=60, check=True).stdout
+        for seed in ("1", "2")
+    ]
+    assert found[0] == found[1] and len(found[0]) == 65
 
 
 def test_another_seed_is_another_wafer_and_another_die_another_die() -> None:
