@@ -15,7 +15,23 @@ from hil.api.edge import LOOPBACK, BodyLimit, HostAllowList, InFlightLimit
 from hil.api.longpoll import ChangeHub
 from hil.api.memo import Memo
 from hil.api.openapi import describe
-from hil.api.routes import card, dies, document, events, health, maps, models, objects, results, runs, station, statistics, vmm, wafers
+from hil.api.routes import (
+    card,
+    changes,
+    dies,
+    document,
+    events,
+    health,
+    maps,
+    models,
+    objects,
+    results,
+    runs,
+    station,
+    statistics,
+    vmm,
+    wafers,
+)
 from hil.api.warning import OutputWarning
 from hil.api.watermark import Watermark
 from hil.model.lab import LabConfig
@@ -59,7 +75,7 @@ def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Cal
     app.state.services = _services(store, lab, now)
     problems.install(app)
     app.include_router(health.router)
-    for part in (station, card, wafers, statistics, dies, vmm, maps, objects, runs, results, models, events, document):
+    for part in (station, card, wafers, statistics, dies, changes, vmm, maps, objects, runs, results, models, events, document):
         app.include_router(part.router, prefix=PREFIX)
     describe(app)
     return app

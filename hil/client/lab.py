@@ -174,8 +174,14 @@ class LabClient:
         return self._service.json("GET", path_of("wafers", wafer))
 
     def statistics(self, wafer: str) -> dict[str, Any]:
-        """Rates of defects and of line faults with intervals, conductance distributions. Raises NotFound while no die is complete."""
+        """Rates of defects and of line faults with intervals, conductance distributions, and the tables that hil.analysis.sampler draws
+        new dies from. Raises NotFound while no die is complete."""
         return self._service.json("GET", path_of("wafers", wafer, "statistics"))
+
+    def changes(self, wafer: str, x: int, y: int, runs: tuple[str | None, str | None] = (None, None), limit: int = 1000) -> dict[str, Any]:
+        """What changed on a die between two runs beyond noise. runs: (before, after); without them, the last two that left defect maps."""
+        query = {"from": runs[0], "to": runs[1], "limit": limit}
+        return self._service.json("GET", path_of("dies", wafer, x, y, "changes"), query=query)
 
     def put_wafer(self, wafer: str, dies: Sequence[tuple[int, int]] | None = None) -> dict[str, Any]:
         """Register a wafer; without dies, with those of lab.toml."""

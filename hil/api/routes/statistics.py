@@ -1,9 +1,7 @@
 """Statistics of a wafer from the newest maps of its dies: what a trainer samples defective dies from.
 
-Rule: a die counts with its newest defect map and the two conductance maps that one was derived from; a newer P or AP map, of a
-run that did not get as far as the defects, belongs to no class yet."""
+Rule: a die counts with its newest defect map and the two conductance maps that one was derived from."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from hil.analysis.intervals import Rate
 from hil.analysis.line_models import LineModel
-from hil.analysis.measured import MeasuredDie
 from hil.analysis.overdispersion import FittedRate
 from hil.analysis.spatial import SpatialTest
 from hil.analysis.statistics import Distribution, TmrDistribution, wafer_statistics
@@ -19,14 +16,12 @@ from hil.analysis.variance import Components
 from hil.api.answers import Missing
 from hil.api.auth import Reader
 from hil.api.context import Context, Services
+from hil.api.measured_dies import is_complete, measured_die
 from hil.api.problems import documented
 from hil.api.routes.wafers import WaferName
 from hil.api.strict import StrictRoute
 from hil.api.views import origin_header
 from hil.model.lab import DieIndex
-from hil.model.maps import ConductanceMap, DefectMap, from_npy_bytes
-from hil.store.protocol import Store
-from hil.store.records import MapRecord
 
 router = APIRouter(prefix="/wafers", tags=["wafers"], route_class=StrictRoute)
 
@@ -64,31 +59,8 @@ async def statistics(context: Context, _: Reader, wafer: WaferName) -> WaferStat
 def _statistics(services: Services, wafer: str) -> WaferStatistics:
     store = services.store
     store.wafer(wafer)
-    complete = [record for record in store.newest_maps(wafer, "defects") if {"P", "AP"} <= set(_inputs(record))]
+    complete = [record for record in store.newest_maps(wafer, "defects") if is_complete(record)]
     if not complete:
         raise Missing(f"wafer {wafer} has no die with maps of both states and defects yet; a run of kind characterise makes them")
-    facts: dict[str, Any] = wafer_statistics([_measured(store, record) for record in complete])
+    facts: dict[str, Any] = wafer_statistics([measured_die(store, record) for record in complete])
     return WaferStatistics.model_validate({"wafer": wafer, "origin": origin_header([record.meta for record in complete]), **facts})
-
-
-def _inputs(defects: MapRecord) -> Mapping[str, str]:
-    """Ids of the maps it was derived from, by state."""
-    return defects.meta.get("inputs") or {}
-
-
-def _measured(store: Store, defects: MapRecord) -> MeasuredDie:
-    p, ap = (_conductance(store, store.map(_inputs(defects)[state])) for state in ("P", "AP"))
-    return MeasuredDie(p, ap, _defects(store, defects), defects.die)
-
-
-def _conductance(store: Store, record: MapRecord) -> ConductanceMap:
-    siemens = from_npy_bytes(store.get_object(record.object))
-    return ConductanceMap(siemens, "P" if record.state == "P" else "AP", record.meta["read_volts"], record.meta)
-
-
-def _defects(store: Store, record: MapRecord) -> DefectMap:
-    codes, *rest = (
-        from_npy_bytes(store.get_object(sha256)) for sha256 in (record.object, record.line_object, record.confidence_object) if sha256
-    )
-    line_fault, confidence = rest
-    return DefectMap(codes, line_fault, confidence, record.meta["rule"])
