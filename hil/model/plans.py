@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import canonical_json, sha256_hex
@@ -15,6 +15,10 @@ from hil.model.maps import canonical_json, sha256_hex
 WAFER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MOST_POINTS = 10_000
 """Of one sweep."""
+MOST_ROUNDS = 10_000
+"""Of one retention plan."""
+_MOST_LEVELS, _HIGHEST_LEVEL = 20, 0.2
+"""Of a calibration, V."""
 MOST_CONDITIONS = 1_000
 """Pulse voltages, and pulse widths, of one switching plan."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -163,6 +167,71 @@ class SwitchingPlan(_Reading):
         return len(self.pulse_volts) * len(self.pulse_s)
 
 
+class RetentionPlan(_Reading):
+    """How long junctions keep their state: every junction of the kernels is written to `write`, or left as it is, then read `count` times,
+    one reading every interval_s from the first on.
+
+    lift_after_s: in a longer pause the needles are up, and each round begins with a touchdown. pulse_volts, pulse_s, max_pulses: of the
+    writing, which writes both states once, so that they can be told apart.
+    """
+
+    kind: Literal["retention"]
+    kernels: Literal["all"] | tuple[KernelNumber, ...] = "all"
+    write: Literal["leave", "P", "AP"] = "leave"
+    interval_s: Annotated[float, Field(gt=0, le=31_557_600, allow_inf_nan=False, examples=[3600.0])]
+    count: Annotated[int, Field(ge=1, le=MOST_ROUNDS, examples=[10])]
+    lift_after_s: PositiveFinite = 60.0
+    averages: Count = 4
+    pulse_volts: PositiveFinite = 0.8
+    pulse_s: PositiveFinite = 1e-7
+    max_pulses: Count = 5
+
+    def touchdowns(self, dies: int) -> int:
+        """Over so many dies: one a die and round, or one in all where the needles stay down on the only die."""
+        stays = dies == 1 and self.interval_s <= self.lift_after_s
+        return 1 if stays else dies * self.count
+
+
+class CalibratePlan(_Plan):
+    """Calibrate the board against the SMU: both read the same reference junctions, `repeats` times at each of `points`, in both states or
+    as they are found. Reference junctions are those named, or all of some kernels.
+
+    points: levels, V; a number n stands for n of them up to 0.2 V. nplc: of one reading of the SMU. valid_s: for how long it counts.
+    """
+
+    kind: Literal["calibrate"]
+    junctions: Junctions | None = None
+    kernels: Annotated[tuple[KernelNumber, ...], Field(min_length=1)] = (0,)
+    points: Annotated[tuple[PositiveFinite, ...], Field(min_length=1, max_length=20, examples=[[0.05, 0.1, 0.2]])] = (0.05, 0.1, 0.2)
+    averages: Count = 16
+    repeats: Annotated[int, Field(ge=2, le=100)] = 3
+    nplc: PositiveFinite = 0.1
+    states: Literal["both", "as_found"] = "both"
+    pulse_volts: PositiveFinite = 0.8
+    pulse_s: PositiveFinite = 1e-7
+    valid_s: PositiveFinite = 7 * 86_400.0
+
+    @property
+    def points_volts(self) -> tuple[float, ...]:
+        """The levels, by the name under which a refusal tells of them."""
+        return self.points
+
+    @field_validator("points", mode="before")
+    @classmethod
+    def _so_many_points(cls, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_LEVELS:
+            return tuple(round(_HIGHEST_LEVEL * (place + 1) / value, 6) for place in range(value))
+        return value
+
+    @model_validator(mode="after")
+    def _levels_differ_and_both_paths_are_taken(self) -> Self:
+        if len(set(self.points)) != len(self.points):
+            raise ValueError("points names a level twice; raise repeats instead")
+        if self.path != "auto":
+            raise ValueError(f"path is {self.path}; a calibration takes both paths: leave it out")
+        return self
+
+
 class VmmPlan(_Plan):
     """Vector-matrix products on the die. inputs: float32 (batch, lines), the same for every kernel, or (batch, kernels, lines), each
     kernel of `kernels` its own, in that order; in units of read_volts, each in -1 to 1.
@@ -196,7 +265,17 @@ DiePlan = ContactCheckPlan | RehearsePlan | HoldPlan
 JunctionPlan = IvSweepPlan | SwitchingPlan
 """Plans about single junctions: a step is a kernel that holds some of them."""
 Plan = Annotated[
-    ContactCheckPlan | RehearsePlan | HoldPlan | ReadPlan | CharacterisePlan | ProgramPlan | IvSweepPlan | SwitchingPlan | VmmPlan,
+    ContactCheckPlan
+    | RehearsePlan
+    | HoldPlan
+    | ReadPlan
+    | CharacterisePlan
+    | ProgramPlan
+    | IvSweepPlan
+    | SwitchingPlan
+    | RetentionPlan
+    | CalibratePlan
+    | VmmPlan,
     Field(discriminator="kind"),
 ]
 PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
@@ -225,8 +304,9 @@ def kernels_of(plan: BaseModel, lab: LabConfig) -> tuple[int, ...]:
     """Kernels a plan visits on each die; () for a plan whose step is a whole die."""
     if isinstance(plan, DiePlan):
         return ()
-    if isinstance(plan, JunctionPlan):
-        return tuple(sorted({kernel for kernel, _, _ in plan.junctions}))
+    junctions: tuple[Junction, ...] | None = getattr(plan, "junctions", None)
+    if junctions is not None:
+        return tuple(sorted({kernel for kernel, _, _ in junctions}))
     named: Any = getattr(plan, "kernels", "all")
     return tuple(range(lab.chip.kernels)) if named == "all" else tuple(named)
 

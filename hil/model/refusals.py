@@ -9,9 +9,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from hil.model.lab import LabConfig
+from hil.model.plans import RetentionPlan, kernels_of, route
 
 MOST_RESULTS = 1_000_000
 """Values that one array of a die's results may have: 8 MB."""
+MOST_STEPS = 200_000
+"""Of one run: kernels of dies, in all rounds."""
 
 
 class PlanRefused(ValueError):
@@ -29,6 +32,7 @@ def check_plan(plan: BaseModel, lab: LabConfig) -> None:
     _check_kernels(getattr(plan, "kernels", "all"), lab)
     _check_junctions(getattr(plan, "junctions", None), lab)
     _check_results(plan)
+    _check_rounds(plan, lab)
 
 
 def _numeric_rules(lab: LabConfig) -> Iterator[tuple[str, float, str]]:
@@ -37,6 +41,7 @@ def _numeric_rules(lab: LabConfig) -> Iterator[tuple[str, float, str]]:
     volts = "V (limits.device_volts)"
     yield "read_volts", limits.device_volts, volts
     yield "read_volts", limits.read_volts, "V (limits.read_volts: read disturb)"
+    yield "points_volts", limits.read_volts, "V (limits.read_volts: read disturb)"
     for field in ("pulse_volts", "reset_volts", "volts", "start", "stop"):
         yield field, limits.device_volts, volts
     yield "compliance_amps", limits.current_amps, "A (limits.current_amps)"
@@ -106,3 +111,13 @@ def _check_results(plan: BaseModel) -> None:
         many = len(junctions) * of_each
         text = f"{len(junctions)} junctions with {of_each} results each are {many} a die, above {MOST_RESULTS}; split the plan"
         raise PlanRefused("junctions", many, MOST_RESULTS, text)
+
+
+def _check_rounds(plan: BaseModel, lab: LabConfig) -> None:
+    if not isinstance(plan, RetentionPlan):
+        return
+    dies, kernels = len(route(plan, lab)), len(kernels_of(plan, lab))
+    if plan.count * dies * kernels > MOST_STEPS:
+        many = f"{plan.count} rounds of {dies} dies with {kernels} kernels are {plan.count * dies * kernels} steps"
+        text = f"{many}, above {MOST_STEPS}; read less often, or fewer of them"
+        raise PlanRefused("count", plan.count, MOST_STEPS // (dies * kernels), text)

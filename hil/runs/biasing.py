@@ -17,7 +17,7 @@ from drivers.smu.planning import (
     plan_sweep,
 )
 from hil.model.lab import LabConfig
-from hil.model.plans import IvSweepPlan, Plan, SwitchingPlan
+from hil.model.plans import CalibratePlan, IvSweepPlan, Plan, SwitchingPlan
 from hil.model.refusals import PlanRefused
 from hil.runs.metadata import read_path
 
@@ -32,7 +32,7 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
     model = capabilities_of(lab.smu.driver, str(smu.get("model", "")))
     limits = JunctionLimits(lab.limits.device_volts, lab.limits.dwell_s, lab.limits.energy_joules)
     hertz = float(smu.get("line_hertz") or LONGEST_CYCLE_HERTZ)
-    nplc = getattr(plan, "nplc", None) if read_path(plan) == "smu" else None
+    nplc = getattr(plan, "nplc", None) if read_path(plan) == "smu" or isinstance(plan, CalibratePlan) else None
     if nplc is None:
         return None
     _require_within("nplc", nplc, model.nplc, f"power-line cycles of a {model.model}")
@@ -42,10 +42,12 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
             _require_within("compliance_amps", plan.compliance_amps, model.amps.limit, f"A of a {model.model}")
             pace = Pace(plan.nplc, plan.settle_s, line_hertz=hertz)
             return plan_sweep(model, np.array(plan.levels_volts), plan.compliance_amps, pace, limits, sweeps=True)
-        triggered = lab.smu.trigger_lines and not isinstance(plan, SwitchingPlan)
+        named = plan.junctions if isinstance(plan, SwitchingPlan | CalibratePlan) else None
+        triggered = lab.smu.trigger_lines and named is None
         pace = Pace(nplc, 0.0 if triggered else None, autozero=not triggered, fixed_range=triggered, line_hertz=hertz)
-        junctions = len(plan.junctions) if isinstance(plan, SwitchingPlan) else lab.chip.rows * lab.chip.columns
-        return plan_readings(model, junctions, getattr(plan, "read_volts", 0.0), lab.limits.current_amps, pace, limits, triggered=triggered)
+        junctions = lab.chip.rows * lab.chip.columns if named is None else len(named)
+        volts = max(plan.points) if isinstance(plan, CalibratePlan) else getattr(plan, "read_volts", 0.0)
+        return plan_readings(model, junctions, volts, lab.limits.current_amps, pace, limits, triggered=triggered)
     except BeyondJunction as error:
         raise PlanRefused(error.what, error.value, error.limit, str(error)) from error
 

@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_protocol.codes import Opcode
-from hil.model.plans import CharacterisePlan, ContactCheckPlan, HoldPlan, Plan, ProgramPlan, RehearsePlan, SwitchingPlan, VmmPlan
+from hil.model.plans import (
+    CalibratePlan,
+    CharacterisePlan,
+    ContactCheckPlan,
+    HoldPlan,
+    Plan,
+    ProgramPlan,
+    RehearsePlan,
+    RetentionPlan,
+    SwitchingPlan,
+    VmmPlan,
+)
 from hil.runs.errors import CommandMissing
 from hil.runs.metadata import read_path
 
@@ -20,10 +31,18 @@ def commands_of(plan: Plan) -> tuple[Opcode, ...]:
         return first
     if isinstance(plan, VmmPlan | HoldPlan):
         return (*first, Opcode.VMM)
-    through_the_board = Opcode.READ_LIST if isinstance(plan, SwitchingPlan) else Opcode.READ_BLOCK
+    single = isinstance(plan, SwitchingPlan) or (isinstance(plan, CalibratePlan) and plan.junctions is not None)
+    through_the_board = Opcode.READ_LIST if single else Opcode.READ_BLOCK
     reading = (through_the_board,) if read_path(plan) == "board" else ()
-    writing = (Opcode.ARM, Opcode.PROGRAM) if isinstance(plan, CharacterisePlan | ProgramPlan | SwitchingPlan) else ()
-    return (*first, *reading, *writing)
+    return (*first, *reading, *((Opcode.ARM, Opcode.PROGRAM) if _writes(plan) else ()))
+
+
+def _writes(plan: Plan) -> bool:
+    if isinstance(plan, RetentionPlan):
+        return plan.write != "leave"
+    if isinstance(plan, CalibratePlan):
+        return plan.states == "both"
+    return isinstance(plan, CharacterisePlan | ProgramPlan | SwitchingPlan)
 
 
 def require_commands(plan: Plan, snapshot: Mapping[str, Any]) -> None:

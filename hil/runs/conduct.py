@@ -16,17 +16,19 @@ from hil.model.plans import PLAN, Plan
 from hil.model.refusals import check_plan
 from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, Noted, RunState, Waiting
 from hil.runs.bench import Bench
+from hil.runs.calibrating import calibration_of
 from hil.runs.clock import STEPPED, WallClock
 from hil.runs.commands import require_commands
 from hil.runs.context import RunContext
 from hil.runs.endings import Ending, ending_of, story
 from hil.runs.errors import StopRequested
 from hil.runs.execute import execute
+from hil.runs.retention import ROUND, round_name
 from hil.runs.stops import Stop, Stops
 from hil.station.errors import NotMadeSafe
 from hil.station.station import Station
 from hil.store.protocol import NotFound, Store, Unwritable
-from hil.store.records import EventRecord, LiveRecord, RunRecord
+from hil.store.records import EventRecord, LiveRecord, MapRecord, RunRecord
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +72,13 @@ class Conductor:
         # Once more: lab.toml may have been tightened since the plan was queued.
         check_plan(plan, self.lab)
         self.bench.needles.at(plan.wafer, run.id)
+        try:
+            return self._measured(run, plan)
+        finally:
+            # What is seen of the wafer from now on, this run was not told.
+            self.bench.needles.at(plan.wafer, None)
+
+    def _measured(self, run: RunRecord, plan: Plan) -> RunState:
         station = self.bench.station()
         # When the plan was queued, nobody may have known the controller yet.
         require_commands(plan, station.snapshot())
@@ -139,6 +148,7 @@ class Conductor:
             monotonic=self.monotonic,
             clock_stepped=clock.stepped,
             live=_Asked(self.store, run.id),
+            calibration=lambda board: calibration_of(self.store, board, self.now()),
         )
 
     def _ending(self, run: RunRecord, error: Exception) -> Ending:
@@ -208,8 +218,14 @@ class _Asked:
 
 def stored_results(store: Store, run_id: str) -> dict[tuple[tuple[int, int], str], str]:
     """Maps and objects of a run by (die, name), see RunContext."""
-    stored = {(each.die, each.state or each.kind): each.id for each in store.maps_of_run(run_id)}
+    stored = {(each.die, _result_name(each)): each.id for each in store.maps_of_run(run_id)}
     return stored | {(each.die, each.name): each.object for each in store.objects_of_run(run_id)}
+
+
+def _result_name(record: MapRecord) -> str:
+    """Of a run that reads again and again, each round has a map of the same state."""
+    number = record.meta.get(ROUND)
+    return record.state or record.kind if number is None else round_name(number)
 
 
 def was_stepped(store: Store, run_id: str) -> bool:

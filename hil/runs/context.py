@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.analysis.calibration import Calibration
 from hil.model.lab import DieIndex
 from hil.model.runs import Step
 from hil.store.records import LiveRecord
@@ -20,17 +21,22 @@ Done = Mapping[int, Arrays]
 
 @dataclass(frozen=True)
 class Spot:
-    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: it may have been pulsed. before: arrays of the
-    die's kernels that are measured already, by kernel."""
+    """A kernel to measure. begun: its run was stopped before, maybe in the middle of it: it may have been pulsed. index: of its
+    step. before: arrays of the die's kernels that are measured already, by kernel."""
 
     die: DieIndex
     kernel: int
     begun: bool = False
+    index: int = 0
     before: Mapping[int, Arrays] = field(default_factory=dict[int, Arrays])
 
 
 def _not_stepped() -> bool:
     return False
+
+
+def _never_calibrated(_board: str) -> Calibration | None:
+    return None
 
 
 class LiveRequests(Protocol):
@@ -62,7 +68,7 @@ class RunContext:
     load: an object's array by its sha256. now: the time, UTC. code_version: of this service, for the metadata.
     touched: dies that this run was in contact with before it was stopped, maybe in the middle of a step of one of them.
     monotonic: seconds, for durations. clock_stepped: whether the wall's clock was set while the run measured. live: requests to the
-    die it holds.
+    die it holds. calibration: the newest one of a board, by its serial number; None where there is none that is valid now.
     """
 
     run: str
@@ -77,6 +83,7 @@ class RunContext:
     monotonic: Callable[[], float] = time.monotonic
     clock_stepped: Callable[[], bool] = _not_stepped
     live: LiveRequests = field(default_factory=NobodyAsks)
+    calibration: Callable[[str], Calibration | None] = _never_calibrated
 
 
 @dataclass(frozen=True)

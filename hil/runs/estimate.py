@@ -8,6 +8,7 @@ from typing import Any
 
 from hil.model.lab import LabConfig
 from hil.model.plans import (
+    CalibratePlan,
     CharacterisePlan,
     ContactCheckPlan,
     HoldPlan,
@@ -16,6 +17,7 @@ from hil.model.plans import (
     ProgramPlan,
     ReadPlan,
     RehearsePlan,
+    RetentionPlan,
     SwitchingPlan,
     VmmPlan,
     kernels_of,
@@ -23,6 +25,7 @@ from hil.model.plans import (
 )
 from hil.runs.biasing import smu_course
 
+_Averaging = ReadPlan | CharacterisePlan | ProgramPlan | SwitchingPlan | RetentionPlan | CalibratePlan
 _MOVE_S, _TOUCH_S = 1.0, 2.0
 """Separate and move; touch down and measure the pad pair."""
 _COMMAND_S = 2e-3
@@ -38,12 +41,13 @@ _RESETS = 1.0
 def duration_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
     """Seconds on the real clock. snapshot: of the station. Raises PlanRefused for what a junction may not be given."""
     touch_s = 0.0 if isinstance(plan, RehearsePlan) else _TOUCH_S
-    return len(route(plan, lab)) * (_MOVE_S + touch_s + _steps_s(plan, lab, snapshot))
+    round_s = len(route(plan, lab)) * (_MOVE_S + touch_s + _steps_s(plan, lab, snapshot))
+    return round_s + (plan.count - 1) * max(plan.interval_s, round_s) if isinstance(plan, RetentionPlan) else round_s
 
 
 def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
     course = smu_course(plan, lab, snapshot)
-    kernels = len(kernels_of(plan, lab))
+    kernels, chip_junctions = len(kernels_of(plan, lab)), lab.chip.rows * lab.chip.columns
     match plan:
         case ContactCheckPlan() | RehearsePlan():
             return 0.0
@@ -52,6 +56,11 @@ def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
         case IvSweepPlan():
             assert course is not None
             return kernels * _SWITCH_ON_S + len(plan.junctions) * course.duration_s
+        case CalibratePlan():
+            assert course is not None
+            junctions = chip_junctions if plan.junctions is None else len(plan.junctions)
+            rounds = len(plan.points) * plan.repeats * (2 if plan.states == "both" else 1)
+            return kernels * rounds * (_board_reading_s(plan, junctions) + _SWITCH_ON_S + course.duration_s)
         case VmmPlan():
             return kernels * (_COMMAND_S + lab.chip.columns * _ADC_S)
         case SwitchingPlan():
@@ -63,12 +72,12 @@ def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
             return kernels * _kernel_s(plan, junctions, reading_s)
 
 
-def _board_reading_s(plan: ReadPlan | CharacterisePlan | ProgramPlan | SwitchingPlan, junctions: int) -> float:
+def _board_reading_s(plan: _Averaging, junctions: int) -> float:
     return _COMMAND_S + junctions * (_ADC_S * plan.averages + _SETTLING_S + _SWITCH_S)
 
 
-def _kernel_s(plan: ReadPlan | CharacterisePlan | ProgramPlan, junctions: int, reading_s: float) -> float:
-    if isinstance(plan, ReadPlan):
+def _kernel_s(plan: ReadPlan | CharacterisePlan | ProgramPlan | RetentionPlan, junctions: int, reading_s: float) -> float:
+    if isinstance(plan, ReadPlan | RetentionPlan):
         return reading_s
     pulsing_s = _COMMAND_S + junctions * (plan.pulse_s + _SWITCH_S)
     rounds = 2 * (plan.max_pulses - 1)

@@ -5,16 +5,18 @@ Rule 2: a committed step is never measured again; moving, touching down and meas
 stopped run may have been in the middle of (`_begun`) say so to their procedure.
 Rule 3: a die without contact is "no contact", never a die full of defects: it gets no map."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+
+import numpy as np
 
 from hil.model.lab import DieIndex
 from hil.model.plans import Plan
 from hil.model.runs import ContactMade, Event, Noted, Step, StepMeasured, Waiting
 from hil.runs.context import Arrays, Done, RunContext, Spot
 from hil.runs.errors import RunFailed
-from hil.runs.metadata import DieResults
+from hil.runs.metadata import CONTACT_OHMS, DieResults
 from hil.runs.procedures import Procedure, procedure_of
 from hil.station.errors import ContactFailed, NotMadeSafe, TouchdownsSpent
 from hil.station.station import Station
@@ -26,11 +28,11 @@ def execute(plan: Plan, station: Station, context: RunContext, done: Done) -> Ge
     Raises RunFailed after limits.consecutive_contact_failures dies in a row without contact, or when no die at all had any;
     NotMadeSafe, whatever else happened, when the station could not be made safe; StationError, DriverError.
     """
-    procedure = procedure_of(plan, context)
+    procedure = procedure_of(plan, context, done)
     failures, reached, limit = 0, 0, station.lab.limits.consecutive_contact_failures
     last: ContactFailed | None = None
     try:
-        for die, steps in dies_of(context.steps):
+        for die, steps in dies_of(context.steps, procedure.rounds):
             try:
                 yield from _visit(_Die(die, steps, plan, procedure), station, context, done)
                 failures, reached = 0, reached + 1
@@ -57,9 +59,10 @@ def _facts(error: ContactFailed) -> dict[str, Any]:
     return {name: error.touchdowns, "finding": error.finding}
 
 
-def dies_of(steps: Sequence[Step]) -> Iterator[tuple[DieIndex, list[Step]]]:
-    """Steps of each die, in order."""
-    for die, group in groupby(steps, key=lambda step: step.die):
+def dies_of(steps: Sequence[Step], rounds: int = 1) -> Iterator[tuple[DieIndex, list[Step]]]:
+    """Steps of each die, in order; of each round by itself, where a run has several."""
+    per_round = max(len(steps) // rounds, 1)
+    for (_, die), group in groupby(steps, key=lambda step: (step.index // per_round, step.die)):
         yield die, list(group)
 
 
@@ -73,16 +76,23 @@ class _Die:
 def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iterator[Event | Waiting]:
     todo = [step for step in die.steps if step.index not in done]
     begun = _begun(die.index, todo, context)
-    began = context.monotonic()
     if todo:
+        yield from die.procedure.turn(station, die.steps)
+    began = context.monotonic()
+    if todo and not (die.procedure.stays_down and station.in_contact_with(die.index)):
         station.go_to(die.index)
-    if todo and die.procedure.touches:
-        yield _touch(station, die.index)
+        if die.procedure.touches:
+            yield _touch(station, die.index)
     provenance = station.provenance()
     kernels = {step.kernel: done[step.index] for step in die.steps if step.index in done and step.kernel is not None}
     for step in todo:
         yield from _measure(die.procedure, station, step, kernels, begun=step.index == begun)
-    yield from die.procedure.conclude(DieResults(die.index, die.plan, context, began, provenance), kernels)
+    yield from die.procedure.conclude(DieResults(die.index, die.plan, context, began, provenance, contacts_of(kernels)), kernels)
+
+
+def contacts_of(kernels: Mapping[int, Arrays]) -> dict[int, float]:
+    """Resistance of the pad pair while each kernel was measured; steps of earlier releases do not say."""
+    return {kernel: float(arrays[CONTACT_OHMS][0]) for kernel, arrays in kernels.items() if CONTACT_OHMS in arrays}
 
 
 def _begun(die: DieIndex, todo: Sequence[Step], context: RunContext) -> int | None:
@@ -104,8 +114,9 @@ def _measure(procedure: Procedure, station: Station, step: Step, kernels: dict[i
         return
     # One proof for the whole kernel, before anything of it is kept.
     with station.proven_contact():
-        measured = procedure.measure(station, Spot(step.die, step.kernel, begun, kernels))
-    kernels[step.kernel] = measured.arrays
+        measured = procedure.measure(station, Spot(step.die, step.kernel, begun, step.index, kernels))
+        arrays = {**measured.arrays, CONTACT_OHMS: np.array([station.contact_ohms])}
+    kernels[step.kernel] = arrays
     for kind, text in measured.notes:
         yield Noted(kind, text, {"die": list(step.die), "kernel": step.kernel})
-    yield StepMeasured(step, measured.arrays, measured.flagged)
+    yield StepMeasured(step, arrays, measured.flagged)

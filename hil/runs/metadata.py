@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from hil.analysis.calibration import Calibration
 from hil.model.lab import DieIndex
 from hil.model.maps import ConductanceMap, Meta, map_id, npy_bytes, sha256_hex
 from hil.model.plans import CharacterisePlan, IvSweepPlan, Plan, ProgramPlan
 from hil.runs.context import RunContext
 from hil.store.shelf import stamp
 
+CONTACT_OHMS = "contact_ohms"
+"""Name of a step's array (1,): resistance of the pad pair while it was measured."""
 _NOT_USED = (("board", "nplc"), ("smu", "averages"))
 """Numbers of a plan that its path makes nothing of."""
 
@@ -29,7 +33,7 @@ def read_path(plan: Plan) -> Literal["board", "smu"]:
 class DieResults:
     """One die of one run: what the station said of itself there (`Station.provenance`), what is stored already.
 
-    began: s, monotonic.
+    began: s, monotonic. contact_ohms: of the pad pair, by kernel. drift: what reference junctions show, see hil.runs.rereading.
     """
 
     index: DieIndex
@@ -37,6 +41,13 @@ class DieResults:
     context: RunContext
     began: float
     provenance: Mapping[str, Any]
+    contact_ohms: Mapping[int, float] = field(default_factory=dict[int, float])
+    drift: Mapping[str, Any] | None = None
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The newest one of this board, where it is still valid."""
+        return self.context.calibration(str(self.provenance.get("instruments", {}).get("crossbar", {}).get("serial", "")))
 
     def is_stored(self, name: str) -> bool:
         return self.stored_id(name) is not None

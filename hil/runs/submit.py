@@ -10,11 +10,13 @@ import numpy as np
 from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import from_npy_bytes
 from hil.model.plans import (
+    CalibratePlan,
     CharacterisePlan,
     DiePlan,
     Plan,
     ProgramPlan,
     RehearsePlan,
+    RetentionPlan,
     SwitchingPlan,
     VmmPlan,
     kernels_of,
@@ -32,9 +34,11 @@ from hil.store.records import RunRecord, WaferRecord
 
 
 def expand(plan: Plan, lab: LabConfig) -> tuple[Step, ...]:
-    """Every step in order: die by die along the route, kernel by kernel; one step per die when the plan has no kernels."""
+    """Every step in order: die by die along the route, kernel by kernel; one step per die when the plan has no kernels. Of a plan of
+    several rounds, all dies in each."""
     kernels: tuple[int | None, ...] = kernels_of(plan, lab) or (None,)
-    places = [(die, kernel) for die in route(plan, lab) for kernel in kernels]
+    rounds = plan.count if isinstance(plan, RetentionPlan) else 1
+    places = [(die, kernel) for die in route(plan, lab) for kernel in kernels] * rounds
     return tuple(Step(index, die, kernel) for index, (die, kernel) in enumerate(places))
 
 
@@ -73,13 +77,19 @@ def dry_run(store: Store, lab: LabConfig, plan: Plan) -> dict[str, Any]:
     return {
         "route": [list(die) for die in dies],
         "path_um": round(path_um(dies, lab), 1),
-        "touchdowns": 0 if isinstance(plan, RehearsePlan) else len(dies),
+        "touchdowns": _touchdowns(plan, len(dies)),
         "touchdowns_left": _touchdowns_left(plan.wafer, dies, store, lab),
         "steps": len(steps),
         "unit": unit_of(plan),
         "duration_s": round(duration_s(plan, lab, snapshot), 1),
         "pulses_per_junction_at_most": _most_pulses(plan),
     }
+
+
+def _touchdowns(plan: Plan, dies: int) -> int:
+    if isinstance(plan, RetentionPlan):
+        return plan.touchdowns(dies)
+    return 0 if isinstance(plan, RehearsePlan) else dies
 
 
 def _touchdowns_left(wafer: str, dies: Sequence[DieIndex], store: Store, lab: LabConfig) -> dict[str, Any]:
@@ -99,7 +109,11 @@ def _most_pulses(plan: Plan) -> int:
         # To learn its two states, then one a trial and those that bring it back.
         trials = len(plan.pulse_volts) * len(plan.pulse_s) * plan.repeats
         return 2 * plan.max_pulses + trials * (1 + plan.max_pulses)
-    return 2 * plan.max_pulses if isinstance(plan, CharacterisePlan | ProgramPlan) else 0
+    if isinstance(plan, CalibratePlan):
+        return 2 if plan.states == "both" else 0
+    if isinstance(plan, RetentionPlan) and plan.write == "leave":
+        return 0
+    return 2 * plan.max_pulses if isinstance(plan, CharacterisePlan | ProgramPlan | RetentionPlan) else 0
 
 
 def _check_wafer(plan: Plan, lab: LabConfig, wafer: WaferRecord) -> None:

@@ -72,6 +72,7 @@ def _tighten(instruments: Instruments, lab: LabConfig) -> None:
 class _Touched:
     die: DieIndex
     placement: Placement
+    ohms: float
 
 
 class Station:
@@ -151,9 +152,26 @@ class Station:
         if found != die:
             raise NotInContact(f"contact on die {die} asked for, the prober stands on {found}; go to the die first")
         contact = self._contact_maker.make(die)
-        self._touched = _Touched(die, contact.placement)
+        self._touched = _Touched(die, contact.placement, contact.result.ohms)
         self._interlocks.seen()
         return contact.result
+
+    @property
+    def contact_ohms(self) -> float:
+        """Resistance of the pad pair at the last touchdown, as far as the needles are still down; else NaN."""
+        return float("nan") if self._touched is None else self._touched.ohms
+
+    def in_contact_with(self, die: DieIndex) -> bool:
+        """Whether the needles were put on this die and not lifted since, as far as the service knows; `proven_contact` asks the prober."""
+        return self._touched is not None and self._touched.die == die
+
+    def rest(self, lift: bool) -> None:
+        """Output off and everything isolated, for a wait; the needles up too where asked."""
+        if lift:
+            self._touched = None
+            self._contact_maker.lift()
+        else:
+            self._instruments.off_and_isolated()
 
     def read_kernel(self, kernel: int, read_volts: float, averages: int, path: ReadPath, nplc: float = 0.1) -> Conductance:
         """Conductance of a kernel, (rows, columns). path: "auto" is the board, the faster one. averages: board only; nplc: SMU only."""
@@ -239,8 +257,10 @@ class Station:
 
     def snapshot(self) -> dict[str, Any]:
         """JSON for GET /station. Asks the instruments; one that does not answer is shown as not connected, with the reason."""
+        states = describe.instrument_states(self._instruments, self._identities, self._named)
+        self._contact_maker.look_at_alignment()
         return {
-            **describe.instrument_states(self._instruments, self._identities, self._named),
+            **states,
             "die_in_contact": None if self._touched is None else list(self._touched.die),
         }
 

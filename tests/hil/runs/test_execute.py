@@ -130,7 +130,7 @@ def test_every_map_says_how_where_and_by_what_it_was_measured(lab: SimulatedLab,
         assert set(each.meta["instruments"]) == {"prober", "smu", "crossbar"}
         assert each.meta["kind"] == each.kind
         assert each.meta["state"] == each.state
-        assert each.meta["flagged"] == {"not_measured": 0, "unknown_pulses": 0}, state
+        assert each.meta["flagged"] == {"not_measured": 0, "unknown_pulses": 0, "saturated": 0}, state
     assert maps["defects"].meta["rule"] == RULE
     assert set(maps["defects"].meta["inputs"]) == {"P", "AP"}
     assert maps["defects"].meta["reference"]["source"] == "die"
@@ -286,7 +286,7 @@ def test_a_resumed_run_measures_only_what_is_missing_and_gives_the_same_kind_of_
     assert isinstance(rest[0], ContactMade), "setting up is done anew"
     assert steps_of(rest) == [3]
     maps = _maps(rest)
-    np.testing.assert_array_equal(maps["P"].array[:3], np.stack([done[index]["p"] for index in range(3)]))
+    np.testing.assert_array_equal(maps["P"].uncorrected[:3], np.stack([done[index]["p"] for index in range(3)]))
     assert set(maps) == {"P", "AP", "defects"}
 
 
