@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +18,7 @@ from simulator.instruments.keithley2450 import Keithley2450
 from simulator.instruments.sentio import Sentio
 from simulator.lab_file import Addresses, lab_toml
 from simulator.line import LineSettings
-from simulator.physics.fab import PRESETS
+from simulator.physics.fab import PRESETS, Fab
 from simulator.physics.wafer import Wafer, nearest_dies
 from simulator.prober_faults import ProberFaults
 from simulator.server import Host
@@ -29,10 +29,20 @@ GEOMETRY = Geometry(4, 25, 25)
 
 
 class SimulatedLab:
-    """Up from `with` to its end. world: what really is. config, toml: what the service is told. prober_faults: as in a faults file."""
+    """Up from `with` to its end. world: what really is. config, toml: what the service is told. prober_faults: as in a faults file.
+    age_ns: the clock by which junctions lose their state; without one they keep it."""
 
-    def __init__(self, folder: Path, dies: int = 2, ports: Sequence[int] = (0, 0, 0), seed: int = 5, prober_faults: str = "") -> None:
-        self.world = World(Wafer(seed, PRESETS["harsh"], nearest_dies(dies), GEOMETRY))
+    def __init__(
+        self,
+        folder: Path,
+        dies: int = 2,
+        ports: Sequence[int] = (0, 0, 0),
+        seed: int = 5,
+        prober_faults: str = "",
+        fab: Fab = PRESETS["harsh"],
+        age_ns: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.world = World(Wafer(seed, fab, nearest_dies(dies), GEOMETRY), now_ns=age_ns)
         self._ports = ports
         self.toml = folder / "lab.toml"
         self._clock = Clock("fast")
