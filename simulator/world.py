@@ -149,7 +149,7 @@ class World:
     def vmm_amps(self, kernel: int, input_volts: Floats, drive_rows: bool) -> Floats:
         """(vectors, driven) V -> (vectors, sensed) A: all driven lines at once, currents summed per sensed line.
 
-        Lines are taken as ideal: no voltage is lost along them. A line told 0 V is held at the reference.
+        What lines lose is in the conductances (Die.multiply). A line told 0 V is held at the reference.
         """
         volts = np.atleast_2d(np.asarray(input_volts, dtype=np.float64))
         rows, columns = self.geometry.rows, self.geometry.columns

@@ -63,7 +63,7 @@ class Flicker:
     """Gaussian noise of variance 1 for every junction, of equal power in each decade of frequency: 1/f between 1 mHz and 3 Hz.
 
     A sum of sines with normal amplitudes, so that any time can be asked for, in any order, without a draw.
-    Source: S. O. Rice, Bell Syst. Tech. J. 23, 282 (1944), section 1.7; 1/f of tunnel junctions: arXiv:1301.2161.
+    Source: S. O. Rice, Bell Syst. Tech. J. 23, 282 (1944); 1/f of tunnel junctions: arXiv:1301.2161.
     """
 
     def __init__(self, devices: int, rng: np.random.Generator) -> None:
