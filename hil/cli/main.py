@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from hil.cli import map_commands, run_commands, serve, sim, station_commands
+from hil.cli import map_commands, run_commands, serve, sim, station_commands, statistics_commands
 from hil.cli.card_commands import cards
 from hil.cli.options import CommandFailed
 from hil.cli.output import tell
@@ -44,9 +44,14 @@ COMMANDS = (
     ("reset", station_commands.reset, "hil reset"),
     ("wafers", map_commands.wafers, "hil wafers"),
     ("map", map_commands.show_map, "hil map W1 -3 0 --kind defects --png die.png"),
+    ("statistics", statistics_commands.statistics, "hil statistics W1"),
+    ("changes", statistics_commands.changes, "hil changes W1 -3 0 --from r7-0a1b2c --to r9-4d5e6f"),
 )
+WITH_DIE = ("map", "changes")
 for command_name, function, example in COMMANDS:
-    app.command(command_name, epilog=f"Example: {example}", context_settings=NEGATIVE_NUMBERS if command_name == "map" else None)(function)
+    app.command(command_name, epilog=f"Example: {example}", context_settings=NEGATIVE_NUMBERS if command_name in WITH_DIE else None)(
+        function
+    )
 app.add_typer(tokens, name="token")
 app.add_typer(cards, name="card")
 
