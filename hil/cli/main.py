@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from hil.cli import map_commands, run_commands, serve, sim, station_commands, statistics_commands
+from hil.cli import map_commands, run_commands, serve, sim, station_commands, statistics_commands, train_commands
 from hil.cli.card_commands import cards
 from hil.cli.options import CommandFailed
 from hil.cli.output import tell
@@ -44,6 +44,8 @@ COMMANDS = (
     ("reset", station_commands.reset, "hil reset"),
     ("wafers", map_commands.wafers, "hil wafers"),
     ("map", map_commands.show_map, "hil map W1 -3 0 --kind defects --png die.png"),
+    ("train", train_commands.train, "hil train --method hardware-aware,placed --population 10x-0.3 --out training"),
+    ("reproduce", train_commands.reproduce, "hil reproduce --populations 10x-0.3,mixed --methods placed --seeds 1"),
     ("statistics", statistics_commands.statistics, "hil statistics W1"),
     ("changes", statistics_commands.changes, "hil changes W1 -3 0 --from r7-0a1b2c --to r9-4d5e6f"),
 )

@@ -1,7 +1,7 @@
 """What every method works with: images, budget, seed; and the software network that all are compared with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,6 +48,21 @@ FULL = Budget(
     placed=Recipe(epochs=24, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
     trimmed=Recipe(epochs=3, batch=500, rate=5e-3, digital_only=True),
     retrained=Recipe(epochs=3, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+)
+FULL_QUICK = replace(
+    FULL,
+    clean=replace(FULL.clean, epochs=4),
+    varied=replace(FULL.varied, epochs=3),
+    hardware_aware=replace(FULL.hardware_aware, epochs=1),
+    statistics_aware=replace(FULL.statistics_aware, epochs=4),
+    placed=replace(FULL.placed, epochs=4),
+    trimmed=replace(FULL.trimmed, epochs=1),
+    retrained=replace(FULL.retrained, epochs=1),
+    images=12_000,
+    calibration_images=2_000,
+    pool=64,
+    placed_pool=32,
+    place_every=2,
 )
 PAPER = Bounds(Hidden.TANH, output_limit=float("inf"))
 DEMO = Budget(

@@ -3,7 +3,7 @@ are checked on loading."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hil.model.maps import npy_bytes, sha256_hex
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
 from hil.training.network import Bounds, Hidden, Layer, Network
+from hil.training.placement import Placed, Placement
 from hil.training.wafer import MeasuredWafer
 
 FORMAT = "mtj-hil-checkpoint-2"
@@ -22,11 +23,13 @@ FORMAT = "mtj-hil-checkpoint-2"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """networks: by method. facts: JSON: seed, errors, ETags, origin. map_hashes: die "x,y" -> sha256 over its three maps."""
+    """networks: by method. facts: JSON: seed, errors, ETags, origin. map_hashes: die "x,y" -> sha256 over its three maps.
+    placements: by method, of those that are placed; place i is die i of the maps, or its dies."""
 
     networks: Mapping[str, Network]
     facts: Mapping[str, Any]
     map_hashes: Mapping[str, str]
+    placements: Mapping[str, Placement] = field(default_factory=dict)
 
     def check_maps(self, measured: MeasuredWafer) -> None:
         """Raises MapsError naming the first die whose maps are not those the networks were trained on."""
@@ -52,16 +55,36 @@ def _tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
     }
 
 
-def save_checkpoint(file: Path, networks: Mapping[str, Network], measured: MeasuredWafer, facts: Mapping[str, Any]) -> None:
-    """Written beside, then renamed: a checkpoint is whole or absent. facts must be JSON without NaN (ValueError)."""
+def _placement_tensors(placements: Mapping[str, Placement]) -> dict[str, Tensor]:
+    return {
+        f"{method}/{index}/placed/{part.name}": getattr(layer, part.name).contiguous()
+        for method, placement in placements.items()
+        for index, layer in enumerate(placement)
+        for part in fields(layer)
+    }
+
+
+def save_checkpoint(
+    file: Path,
+    networks: Mapping[str, Network],
+    measured: MeasuredWafer | None,
+    facts: Mapping[str, Any],
+    placements: Mapping[str, Placement] | None = None,
+) -> None:
+    """Written beside, then renamed: a checkpoint is whole or absent. facts must be JSON without NaN (ValueError).
+
+    measured: the maps that the networks were made for; None when they were made for none.
+    """
+    placements = placements or {}
     header = {
         "format": FORMAT,
         "methods": json.dumps({method: _described(network) for method, network in networks.items()}),
-        "maps": json.dumps(map_hashes(measured)),
+        "maps": json.dumps({} if measured is None else map_hashes(measured)),
+        "placed": json.dumps(list(placements)),
         "facts": json.dumps(dict(facts), allow_nan=False),
     }
     part = file.with_name(f"{file.name}.part")
-    save_file(_tensors(networks), part, metadata=header)
+    save_file(_tensors(networks) | _placement_tensors(placements), part, metadata=header)
     part.replace(file)
 
 
@@ -73,9 +96,11 @@ def load_checkpoint(file: Path) -> Checkpoint:
             if header.get("format") != FORMAT:
                 raise TrainingError(f"{file}: format {header.get('format')!r}, expected {FORMAT!r}; save it again with this version")
             networks = {method: _network(opened, method, described) for method, described in json.loads(header["methods"]).items()}
+            placed = json.loads(header.get("placed", "[]"))
+            placements = {method: _placement(opened, method, len(networks[method].layers)) for method in placed}
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{file}: no readable checkpoint: {error}") from error
-    return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]))
+    return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]), placements)
 
 
 def _described(network: Network) -> dict[str, str | float]:
@@ -97,3 +122,7 @@ def _network(opened: Any, method: str, described: Mapping[str, Any]) -> Network:
 
 def _layer(opened: Any, method: str, index: int) -> Layer:
     return Layer(*(opened.get_tensor(f"{method}/{index}/{part.name}") for part in fields(Layer)))
+
+
+def _placement(opened: Any, method: str, layers: int) -> Placement:
+    return tuple(Placed(*(opened.get_tensor(f"{method}/{index}/placed/{part.name}") for part in fields(Placed))) for index in range(layers))

@@ -4,6 +4,7 @@ Rule 1: the weights of a shared method are the same on every die and learn from 
 that takes, is its effort.
 Rule 2: every method starts from the same software network and is judged on the same images."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,12 +57,23 @@ class Work:
 
     def __init__(self, bench: Bench, baseline: Network, site: Site) -> None:
         self.bench, self.baseline, self.site = bench, baseline, site
-        self._shared: dict[str, Network] = {}
+        self._shared: dict[str, tuple[Network, float]] = {}
+        self._used: set[str] = set()
 
     def shared(self, name: str, make: Callable[["Work"], Network]) -> Network:
+        self._used.add(name)
         if name not in self._shared:
-            self._shared[name] = make(self)
-        return self._shared[name]
+            started = time.perf_counter()
+            self._shared[name] = (make(self), time.perf_counter() - started)
+        return self._shared[name][0]
+
+    def timed(self, method: str) -> tuple["Outcome", float]:
+        """What a method makes of the site, and the seconds it takes from the software network on, whoever trained its shared weights."""
+        before, self._used = set(self._shared), set()
+        started = time.perf_counter()
+        outcome = METHODS[method].run(self)
+        spent = time.perf_counter() - started
+        return outcome, spent + sum(self._shared[name][1] for name in self._used & before)
 
     def on(self, site: Site) -> "Work":
         return Work(self.bench, self.baseline, site)

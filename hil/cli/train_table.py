@@ -1,0 +1,123 @@
+"""What `hil train` and `hil reproduce` do: measure or pull, compute the cells that are missing, print the table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Shown
+
+from hil.cli.child import ChildFailed
+from hil.cli.demo_progress import Stage
+from hil.cli.options import CommandFailed, connect
+from hil.cli.output import emit
+from hil.cli.population_lab import Wanted, measured
+from hil.training.bench import FULL, FULL_QUICK, Budget
+from hil.training.cells import Cell
+from hil.training.data import load_mnist
+from hil.training.errors import TrainingError
+from hil.training.methods import METHODS, SOFTWARE
+from hil.training.net import parse_net
+from hil.training.populations import OTHER_SEED, TEST_SEED, population
+from hil.training.reproduce import Group, Table, cells, halves
+from hil.training.run import pull
+from hil.training.table import Row, baseline_error_percent, rows
+from hil.training.trainer import threads, train_and_test
+
+DIES, OTHER_DIES = 36, 18
+QUICK_DIES = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for. methods: names, or "all" alone."""
+
+    methods: tuple[str, ...]
+    populations: tuple[str, ...]
+    net: str
+    pairs: str
+    seeds: int
+    out: Path
+    quick: bool
+    as_json: bool
+
+    @property
+    def budget(self) -> Budget:
+        return FULL_QUICK if self.quick else FULL
+
+    @property
+    def table(self) -> Table:
+        methods = tuple(METHODS) if self.methods == ("all",) else self.methods
+        names = tuple(population(name).name for name in self.populations)
+        return Table(parse_net(self.net, self.pairs), names, methods, range(self.seeds), self.budget, self.out)
+
+
+def train_on_population(asked: Asked) -> None:
+    """Every population's wafers are measured when their turn comes, unless the cache has them. Raises CommandFailed."""
+    console = Console(stderr=True, soft_wrap=True)
+    chosen = {population(name).name: population(name) for name in asked.populations}
+    dies, others = (QUICK_DIES, QUICK_DIES) if asked.quick else (DIES, OTHER_DIES)
+
+    def wafers(name: str) -> Sequence[Group]:
+        seen, read = (measured(Wanted(chosen[name], seed, count), console) for seed, count in ((OTHER_SEED, others), (TEST_SEED, dies)))
+        return [Group(seen, read)]
+
+    _told(lambda: _run(asked, asked.table, wafers, console))
+
+
+def train_on_wafer(asked: Asked, wafer: str, url: str, token: str | None) -> None:
+    """On the newest maps that the service has. Raises CommandFailed, LabError."""
+    console = Console(stderr=True, soft_wrap=True)
+
+    def work() -> None:
+        with connect(url, token) as lab:
+            pulled = pull(lab, wafer)
+        console.print(f"pulled the maps of {len(pulled.measured.dies)} dies; origin: {pulled.origin}", highlight=False)
+        groups = halves(pulled.measured)
+        table = Table(parse_net(asked.net, asked.pairs), (wafer,), asked.methods, range(asked.seeds), asked.budget, asked.out)
+        _run(asked, table, lambda _: groups, console)
+
+    _told(work)
+
+
+def _told(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except (TrainingError, ChildFailed) as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], console: Console) -> None:
+    images = train_and_test(load_mnist(), table.net.image_side)
+    found: list[Cell] = []
+    with threads(1), Stage(console, "cells", len(table.names())) as stage:
+
+        def report(method: str, epoch: int, epochs: int, loss: float) -> None:
+            stage.at(len(found), f"{method} {epoch}/{epochs}, loss {loss:.3f}")
+
+        for cell in cells(table, wafers, images, report):
+            found.append(cell)
+            stage.at(len(found), f"{cell.name.population} {cell.name.method} seed {cell.name.seed}: {100 * cell.errors.mean():.2f} %")
+    done = rows(found)
+    result = {"baseline_error_percent": round(baseline_error_percent(found), 4), "rows": [row.json for row in done]}
+    emit(asked.as_json, result, _text(done, found))
+
+
+def _text(done: Sequence[Row], found: Sequence[Cell]) -> str:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(_shown(done, baseline_error_percent(found)))
+    return captured.get().rstrip()
+
+
+def _shown(done: Sequence[Row], baseline: float) -> Shown:
+    title = f"MNIST test error, %; {SOFTWARE} network on ideal devices: {baseline:.2f} %"
+    shown = Shown(title=title, title_justify="left")
+    for name in ("population", "method"):
+        shown.add_column(name)
+    for name in ("net", "seeds", "mean", "sd", "worst", "delta points", "seconds"):
+        shown.add_column(name, justify="right")
+    for row in done:
+        numbers = (f"{row.mean_error_percent:.2f}", f"{row.sd:.2f}", f"{row.worst_error_percent:.2f}", f"{row.delta_points:+.2f}")
+        shown.add_row(row.population, row.method, row.net, str(row.seeds), *numbers, f"{row.seconds:.0f}")
+    return shown
