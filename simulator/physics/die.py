@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from firmware_protocol.geometry import Geometry
 from simulator.physics.crossbar import effective_siemens
 from simulator.physics.defects import draw_defects, short_ohms
-from simulator.physics.drift import RESOLUTION_S, Flat, Flicker, Relaxation
+from simulator.physics.drift import RESOLUTION_S, Flicker, Relaxation
 from simulator.physics.foundry import OPEN_OHMS, Spread, draw_junctions, law_of
 from simulator.physics.known_bias import NEGLIGIBLE, KnownBiases
 from simulator.physics.mtj import Bools, Floats, Junctions, breaks_down, cell_siemens, hold_s, reversal_probability
@@ -85,28 +85,22 @@ class Die:
 
         cell_volts: a number or (rows, columns). exposure_s: how long each junction is biased in all.
         """
-        return self._read((kernel,), self._flat(kernel), cell_volts, averages, exposure_s, rng)
+        return self._read((kernel,), cell_volts, averages, exposure_s, rng)
 
     def read_all(self, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
         """Like `read`, of the whole die: (kernels, rows, columns) S."""
-        return self._read((slice(None),), slice(None), cell_volts, averages, exposure_s, rng)
+        return self._read((slice(None),), cell_volts, averages, exposure_s, rng)
 
     def read_devices(
         self, devices: NDArray[np.integer], cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator
     ) -> Floats:
         """Like `read`, of flat device numbers: (devices,) S. One named twice is read twice, and disturbed as if once."""
-        return self._read(np.unravel_index(devices, self.geometry.shape), devices, cell_volts, averages, exposure_s, rng)
+        return self._read(np.unravel_index(devices, self.geometry.shape), cell_volts, averages, exposure_s, rng)
 
-    def _flat(self, kernel: int) -> slice:
-        of_kernel = self.geometry.per_kernel
-        return slice(kernel * of_kernel, (kernel + 1) * of_kernel)
-
-    def _read(
-        self, where: Where, flat: Flat, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator
-    ) -> Floats:
+    def _read(self, where: Where, cell_volts: Floats | float, averages: int, exposure_s: float, rng: np.random.Generator) -> Floats:
         junctions, state_p = self.junctions[where], self.state_p[where]
         siemens, junction_volts = cell_siemens(junctions, state_p, cell_volts, self.law, self.temperature_c)
-        noise = self._noise(where, flat, state_p, siemens.shape, averages, rng)
+        noise = self._noise(where, state_p, siemens.shape, averages, rng)
         self._stress(where, junctions, junction_volts, exposure_s, rng)
         return siemens * noise
 
@@ -118,7 +112,7 @@ class Die:
         """
         junctions = self.junctions[kernel]
         siemens, junction_volts = cell_siemens(junctions, self.state_p[kernel], cell_volts, self.law, self.temperature_c)
-        noisy = siemens * self._noise((kernel,), self._flat(kernel), self.state_p[kernel], siemens.shape, 1, rng)
+        noisy = siemens * self._noise((kernel,), self.state_p[kernel], siemens.shape, 1, rng)
         for extreme in (junction_volts.max(axis=0), junction_volts.min(axis=0)):
             self._stress((kernel,), junctions, extreme, exposure_s * len(cell_volts), rng)
         return noisy + self._line_loss(kernel)
@@ -138,13 +132,13 @@ class Die:
         """Noisy cell conductance of the whole die as if just written, (kernels, rows, columns) S; disturbs nothing."""
         states = self._held(np.full(self.geometry.shape, state_p))
         siemens = cell_siemens(self.junctions, states, cell_volts, self.law, self.temperature_c)[0]
-        return siemens * self._noise((slice(None),), slice(None), states, siemens.shape, averages, rng)
+        return siemens * self._noise((slice(None),), states, siemens.shape, averages, rng)
 
-    def _noise(self, where: Where, flat: Flat, state_p: Bools, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
+    def _noise(self, where: Where, state_p: Bools, shape: tuple[int, ...], averages: int, rng: np.random.Generator) -> Floats:
         """Factor of `shape`, whose last axes are those of `where`. What is slow does not average: only the white part does."""
         fab = self.fab
         white = np.where(state_p, fab.read_noise_p, fab.read_noise_ap) / np.sqrt(averages)
-        slow = np.where(state_p, fab.flicker_p, fab.flicker_ap) * self._flicker.at(self.now_s, flat).reshape(state_p.shape)
+        slow = np.where(state_p, fab.flicker_p, fab.flicker_ap) * self._flicker.at(self.now_s).reshape(self.geometry.shape)[where]
         factor = 1.0 + slow + white * rng.standard_normal(shape, dtype=np.float32)
         telegraph = self._telegraph[where]
         if (few := np.nonzero(telegraph))[0].size:
@@ -197,7 +191,7 @@ class Die:
     def slow_noise_of(self, device: int) -> float:
         """Its relative departure from the mean at this time: what reading again at once does not average."""
         amplitude = self.fab.flicker_p if self.state_p.item(device) else self.fab.flicker_ap
-        return amplitude * float(self._flicker.at(self.now_s, device)) if amplitude else 0.0
+        return amplitude * self._flicker.at(self.now_s).item(device) if amplitude else 0.0
 
     def telegraph_of(self, device: int) -> float:
         """Relative distance of its two levels, 0 for nearly all."""

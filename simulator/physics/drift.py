@@ -8,15 +8,13 @@ from numpy.typing import NDArray
 
 from simulator.physics.mtj import Floats, Junctions, Law, hold_s, relaxed_probability
 
-Flat = int | slice | NDArray[np.integer]
-"""Which junctions, by flat number."""
-
 RESOLUTION_S = 1e-3
 """Time between two looks at what relaxed: nothing that is measured here is faster."""
 _MANY = 2_000
 FLICKER_HZ = 1e-3 * np.exp(2.0 * np.arange(5))
 """1 mHz to 3 Hz in equal steps of the logarithm; no two are commensurate."""
 _STILL_S = 0.01
+"""Flicker stands still that long."""
 
 
 class Relaxation:
@@ -69,15 +67,15 @@ class Flicker:
     def __init__(self, devices: int, rng: np.random.Generator) -> None:
         self._devices, self._rng = devices, rng
         self._waves: NDArray[np.float32] | None = None
-        self._weights = np.zeros(0, dtype=np.float32)
+        self._now = np.zeros(0, dtype=np.float32)
         self._tick: int | None = None
 
-    def at(self, now_s: float, which: Flat) -> NDArray[np.float32]:
-        """Of the junctions of these flat numbers. Drawn when first asked for: most dies are never read."""
-        if self._waves is None:
-            self._waves = self._rng.standard_normal((self._devices, 2 * FLICKER_HZ.size), dtype=np.float32)
+    def at(self, now_s: float) -> NDArray[np.float32]:
+        """Of every junction, by flat number. Drawn when first asked for: most dies are never read."""
         if (tick := int(now_s / _STILL_S)) != self._tick:
+            if self._waves is None:
+                self._waves = self._rng.standard_normal((self._devices, 2 * FLICKER_HZ.size), dtype=np.float32)
             phases = 2.0 * np.pi * FLICKER_HZ * (tick * _STILL_S)
-            self._weights = (np.concatenate((np.cos(phases), np.sin(phases))) / np.sqrt(FLICKER_HZ.size)).astype(np.float32)
-            self._tick = tick
-        return self._waves[which] @ self._weights
+            weights = np.concatenate((np.cos(phases), np.sin(phases))) / np.sqrt(FLICKER_HZ.size)
+            self._now, self._tick = self._waves @ weights.astype(np.float32), tick
+        return self._now
