@@ -5,6 +5,7 @@ that was this board's and still valid; then nothing but the contact is taken off
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def conductance_map(die: DieResults, state: MapState, kernels: Mapping[int, Arra
     if corrected is None:
         return ConductanceMap(raw, state, float(meta["read_volts"]), meta)
     corrected = _with_smu(die, state, kernels, corrected, raw)
-    own = _told(corrected, calibration, kernels)
+    own = _told(corrected, calibration, kernels, die.drift)
     return ConductanceMap(
         corrected.siemens, state, float(meta["read_volts"]), {**meta, **own}, uncertainty=corrected.uncertainty, uncorrected=raw
     )
@@ -79,7 +80,7 @@ def _with_smu(die: DieResults, state: str, kernels: Mapping[int, Arrays], board:
     )
 
 
-def _told(corrected: Corrected, calibration: Calibration | None, kernels: Mapping[int, Arrays]) -> Meta:
+def _told(corrected: Corrected, calibration: Calibration | None, kernels: Mapping[int, Arrays], drift: Mapping[str, Any] | None) -> Meta:
     """What the metadata say of it: the typical junction's uncertainty, relative, in all and by its source."""
     siemens = corrected.siemens.astype(np.float64)
     seen = np.isfinite(siemens) & (siemens > OPEN_SIEMENS)
@@ -91,5 +92,6 @@ def _told(corrected: Corrected, calibration: Calibration | None, kernels: Mappin
         "noise": None if calibration is None else calibration.noise.as_json(),
         "open": int(np.count_nonzero(siemens < OPEN_SIEMENS)),
         "relative_uncertainty": {name: None if value is None else float(f"{value:.3g}") for name, value in typical.items()},
+        "drift": None if drift is None else dict(drift),
         "contact_ohms": ohms[-1] if ohms and np.isfinite(ohms[-1]) else None,
     }

@@ -6,6 +6,7 @@ stopped run may have been in the middle of (`_begun`) say so to their procedure.
 Rule 3: a die without contact is "no contact", never a die full of defects: it gets no map."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +19,7 @@ from hil.runs.context import Arrays, Done, RunContext, Spot
 from hil.runs.errors import RunFailed
 from hil.runs.metadata import CONTACT_OHMS, DieResults
 from hil.runs.procedures import Procedure, procedure_of
+from hil.runs.rereading import DRIFTED, reread, told
 from hil.station.errors import ContactFailed, NotMadeSafe, TouchdownsSpent
 from hil.station.station import Station
 
@@ -87,7 +89,13 @@ def _visit(die: _Die, station: Station, context: RunContext, done: Done) -> Iter
     kernels = {step.kernel: done[step.index] for step in die.steps if step.index in done and step.kernel is not None}
     for step in todo:
         yield from _measure(die.procedure, station, step, kernels, begun=step.index == begun)
-    yield from die.procedure.conclude(DieResults(die.index, die.plan, context, began, provenance, contacts_of(kernels)), kernels)
+    results = DieResults(die.index, die.plan, context, began, provenance, contacts_of(kernels))
+    if todo and todo[-1].kernel is not None:
+        drift = reread(die.plan, results, station, todo[-1].kernel)
+        if drift is not None and drift["beyond"]:
+            yield Noted(DRIFTED, told(drift, results), {"die": list(die.index), **drift})
+        results = replace(results, drift=drift)
+    yield from die.procedure.conclude(results, kernels)
 
 
 def contacts_of(kernels: Mapping[int, Arrays]) -> dict[int, float]:
