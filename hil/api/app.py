@@ -16,6 +16,8 @@ from hil.api.longpoll import ChangeHub
 from hil.api.memo import Memo
 from hil.api.openapi import describe
 from hil.api.routes import (
+    analysis,
+    calibrations,
     card,
     changes,
     dies,
@@ -75,7 +77,24 @@ def create_app(store: Store, lab: LabConfig, hosts: Iterable[str] = (), now: Cal
     app.state.services = _services(store, lab, now)
     problems.install(app)
     app.include_router(health.router)
-    for part in (station, card, wafers, statistics, dies, changes, vmm, maps, objects, runs, results, models, events, document):
+    for part in (
+        station,
+        card,
+        wafers,
+        statistics,
+        dies,
+        changes,
+        vmm,
+        maps,
+        calibrations,
+        objects,
+        runs,
+        results,
+        analysis,
+        models,
+        events,
+        document,
+    ):
         app.include_router(part.router, prefix=PREFIX)
     describe(app)
     return app

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from hil.cli import map_commands, run_commands, serve, sim, station_commands, statistics_commands, train_commands
+from hil.cli import analysis_commands, map_commands, run_commands, serve, sim, station_commands, statistics_commands, train_commands
 from hil.cli.card_commands import cards
 from hil.cli.options import CommandFailed
 from hil.cli.output import tell
@@ -35,6 +35,7 @@ COMMANDS = (
     ("measure", run_commands.measure, f"{MEASURE}, or {SWEEP}"),
     ("runs", run_commands.list_runs, "hil runs --json"),
     ("results", run_commands.results, "hil results r7-0a1b2c --out traces"),
+    ("analyse", analysis_commands.analyse, "hil analyse r7-0a1b2c --access-ohms 800"),
     ("watch", run_commands.watch, "hil watch r7-0a1b2c"),
     ("pause", run_commands.pause, "hil pause r7-0a1b2c"),
     ("resume", run_commands.resume, "hil resume r7-0a1b2c"),

@@ -114,6 +114,11 @@ class LabClient:
                 found.setdefault(place, {})[told["name"]] = self.get_object(told["object"])
         return found
 
+    def analysis(self, run_id: str, **assumptions: Any) -> dict[str, Any]:
+        """Critical voltage and thermal stability of a switching run, thermal stability of a retention run: docs/switching.md. assumptions:
+        access_ohms, half_volts, attempt_s, shortest_s. Raises Conflict for a run of another kind, NotFound before it has results."""
+        return self._service.json("GET", path_of("runs", run_id, "analysis"), query=assumptions)
+
     def hold(self, wafer: str, x: int, y: int, idle_s: float = 60.0) -> HeldDie:
         """A die kept in contact for live products: `with lab.hold("W1", 0, 0) as die: die.vmm(inputs)`. It is let go when the block is
         left, or when nothing was asked of it for idle_s."""
@@ -157,6 +162,23 @@ class LabClient:
 
     def map(self, map_id: str) -> DieMap:
         return die_map(self._get_array(path_of("maps", map_id), None, {}))
+
+    def map_uncertainty(self, map_id: str) -> NDArray[Any]:
+        """Standard uncertainty of every junction of a conductance map, S, as the map's array; confidence of a defect map. Raises NotFound
+        where nobody knows it."""
+        return array_of(self._get_array(path_of("maps", map_id, "uncertainty"), None, {}))
+
+    def map_uncorrected(self, map_id: str) -> NDArray[Any]:
+        """What the instrument had read of each junction, S, before contact and calibration were taken off."""
+        return array_of(self._get_array(path_of("maps", map_id, "uncorrected"), None, {}))
+
+    def calibrations(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Calibrations of boards, newest first."""
+        return self._service.json("GET", "/calibrations", query={"limit": limit})["items"]
+
+    def calibration(self, calibration_id: str) -> dict[str, Any]:
+        """One calibration, with every line of its board."""
+        return self._service.json("GET", path_of("calibrations", calibration_id))
 
     def map_meta(self, map_id: str) -> dict[str, Any]:
         return self._service.json("GET", path_of("maps", map_id, "meta"))

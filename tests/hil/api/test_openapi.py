@@ -84,7 +84,7 @@ def test_the_contracts_paths_are_there(document: dict[str, Any]) -> None:
         "/api/v1/wafers/{wafer}/defects", f"{die}/maps", f"{die}/maps/latest", f"{die}/defects", f"{die}/defects.png",
         "/api/v1/maps/{map_id}", "/api/v1/maps/{map_id}/meta", "/api/v1/maps/{map_id}/uncertainty", "/api/v1/maps/{map_id}/lines",
         "/api/v1/maps/{map_id}.png", "/api/v1/objects/{sha256}", "/api/v1/runs", "/api/v1/runs/{run_id}",
-        "/api/v1/runs/{run_id}/objects", "/api/v1/runs/{run_id}/objects/{x}/{y}/{name}",
+        "/api/v1/runs/{run_id}/objects", "/api/v1/runs/{run_id}/analysis", "/api/v1/runs/{run_id}/objects/{x}/{y}/{name}",
         "/api/v1/runs/{run_id}/pause", "/api/v1/runs/{run_id}/resume", "/api/v1/runs/{run_id}/abort",
         "/api/v1/runs/{run_id}/events", "/api/v1/events",
     }  # fmt: skip
