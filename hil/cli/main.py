@@ -6,7 +6,17 @@ from typing import NoReturn
 
 import typer
 
-from hil.cli import analysis_commands, map_commands, run_commands, serve, sim, station_commands, statistics_commands, train_commands
+from hil.cli import (
+    analysis_commands,
+    evaluate_commands,
+    map_commands,
+    run_commands,
+    serve,
+    sim,
+    station_commands,
+    statistics_commands,
+    train_commands,
+)
 from hil.cli.card_commands import cards
 from hil.cli.options import CommandFailed
 from hil.cli.output import tell
@@ -47,6 +57,8 @@ COMMANDS = (
     ("map", map_commands.show_map, "hil map W1 -3 0 --kind defects --png die.png"),
     ("train", train_commands.train, "hil train --method hardware-aware,placed --population 10x-0.3 --out training"),
     ("reproduce", train_commands.reproduce, "hil reproduce --populations 10x-0.3,mixed --methods placed --seeds 1"),
+    ("evaluate", evaluate_commands.evaluate, "hil evaluate placed.safetensors --wafer W1 --in-the-loop 0,0"),
+    ("follow", evaluate_commands.follow, "hil follow placed.safetensors --wafer W1"),
     ("statistics", statistics_commands.statistics, "hil statistics W1"),
     ("changes", statistics_commands.changes, "hil changes W1 -3 0 --from r7-0a1b2c --to r9-4d5e6f"),
 )

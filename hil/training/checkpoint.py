@@ -19,6 +19,8 @@ from hil.training.placement import Placed, Placement
 from hil.training.wafer import MeasuredWafer
 
 FORMAT = "mtj-hil-checkpoint-2"
+SHARED = ", shared"
+"""After a method's name: the one weight set of which each die got its copy."""
 
 
 @dataclass(frozen=True)

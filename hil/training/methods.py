@@ -40,11 +40,13 @@ class Effort(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method makes of a site. network: one copy for all places, or one a place. site: corrected where the method does so."""
+    """What a method makes of a site. network: one copy for all places, or one a place. site: corrected where the method does so.
+    shared: the one weight set that was fitted to each place, before it was; None where there is no such thing."""
 
     network: Network
     site: Site
     placement: Placement | None = None
+    shared: Network | None = None
 
     def bars(self, dies: Dies) -> Crossbars:
         """Crossbars that the network runs on."""
@@ -82,7 +84,7 @@ class Work:
         """Recalibrated on each die's own map: a copy a place."""
         ideal = calibrated(network, ideal_crossbars(network.net), self.bench.many)
         bars = own(self.site.bars(self.site.read, placement))
-        return Outcome(recalibrated(ideal.repeated(len(self.site)), bars, ideal, self.bench.unlabelled), self.site, placement)
+        return Outcome(recalibrated(ideal.repeated(len(self.site)), bars, ideal, self.bench.unlabelled), self.site, placement, network)
 
     def placement(self, network: Network) -> Placement:
         """Of a shared network on every die, from its map."""

@@ -4,11 +4,13 @@ Rule: nothing is written to the die and no label is used. Layer by layer, every 
 value of the same column on ideal devices; a column that a short drowns in noise is thereby turned down, not up. The columns of one
 class are weighted jointly, so that the better replicas count for more."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from hil.training.convolution import rows_of
 from hil.training.network import Crossbars, Layer, Network, column_sums, hidden_values, ideal_crossbars, normalised
 
 CORRELATION_FLOOR = 0.02
@@ -19,18 +21,27 @@ MARGIN = 0.5
 RIDGE = 1e-3
 
 
-@torch.no_grad()
+Sums = Callable[[int, Tensor], Tensor]
+"""(layer, what drives its rows (copies, 1, vectors, inputs)) -> (copies, 1, vectors, columns)."""
+
+
 def recalibrated(network: Network, bars: Crossbars, ideal: Network, images: Tensor) -> Network:
     """The copies of `network` with digital numbers fitted on their own places.
 
     bars: (copies, 1). ideal: the network on ideal devices, with statistics of its own; one copy, or one for each. images: (n, inputs).
     """
+    return recalibrated_on(network, lambda index, rows: bars[index].sums(rows, network.layers[index].latent), ideal, images)
+
+
+@torch.no_grad()
+def recalibrated_on(network: Network, sums_of: Sums, ideal: Network, images: Tensor) -> Network:
+    """As `recalibrated`, with sums from anywhere: maps, or the dies themselves."""
     values = wanted_values = images[None, None]
     layers: list[Layer] = []
     bounds = network.bounds
     perfect = ideal_crossbars(network.net)
     for index, (layer, wanted) in enumerate(zip(network.layers, ideal.layers, strict=True)):
-        sums, wanted_sums = column_sums(values, network, index, bars), column_sums(wanted_values, ideal, index, perfect)
+        sums, wanted_sums = sums_of(index, rows_of(values, network.net, index)), column_sums(wanted_values, ideal, index, perfect)
         goal = normalised(wanted_sums, wanted)
         last = len(layers) == len(ideal.layers) - 1
         weights = torch.ones_like(goal) if last else _seen(goal, wanted, bounds.hidden_limit)

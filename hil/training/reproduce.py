@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hil.training.bench import Bench, Budget, Report, software
 from hil.training.cells import Cell, CellName, kept_cell, over_folds, save_cell
-from hil.training.checkpoint import load_checkpoint, map_hashes, save_checkpoint
+from hil.training.checkpoint import SHARED, load_checkpoint, map_hashes, save_checkpoint
 from hil.training.errors import MapsError
 from hil.training.evaluate import errors_of_dies, wrong
 from hil.training.methods import METHODS, SOFTWARE, Outcome, Work
@@ -21,7 +21,7 @@ from hil.training.network import Network, ideal_crossbars
 from hil.training.run import folds
 from hil.training.site import Site, site
 from hil.training.trainer import Images
-from hil.training.wafer import MeasuredWafer
+from hil.training.wafer import MeasuredWafer, reference_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,9 @@ class _Maker:
         placements = {} if outcome.placement is None else {name.method: outcome.placement}
         suffix = f"-half{index}" if index else ""
         file = folder / f"{name.method}-seed{name.seed}{suffix}.safetensors"
-        save_checkpoint(file, {name.method: outcome.network}, group.read, {"seed": name.seed}, placements)
+        shared = {} if outcome.shared is None else {f"{name.method}{SHARED}": outcome.shared}
+        facts = {"seed": name.seed, "norm_siemens": reference_of(group.seen).norm_siemens}
+        save_checkpoint(file, {name.method: outcome.network, **shared}, group.read, facts, placements)
 
 
 def _digest(parts: Sequence[object]) -> str:

@@ -15,7 +15,7 @@ from hil.training.floorplan import Floorplan, floorplan
 from hil.training.net import Net
 from hil.training.network import Crossbars
 from hil.training.placement import Placement, placed_wiring
-from hil.training.wafer import MeasuredWafer, reference_of
+from hil.training.wafer import MeasuredWafer, Reference, reference_of
 
 GOOD_SLOPE, GOOD_OFFSET = 0.5, 1.5
 """A good junction, as reference for digital correction: TMR 100 %. Only differences to it count, so the offset is a convention."""
@@ -68,16 +68,15 @@ def without_excess(dies: Dies, read: Dies, shorts: Tensor) -> Dies:
 def site(net: Net, seen: MeasuredWafer, read: MeasuredWafer, truth: MeasuredWafer | None = None) -> Site:
     """Raises MapsError when the dies do not make one place. truth None: the maps are taken for the dies."""
     plan, reference = floorplan(net), reference_of(seen)
-    truth = read if truth is None else truth
-    return Site(
-        net,
-        plan,
-        dies_of(seen, reference),
-        _shorts(seen, 1),
-        dies_of(read, reference, plan.dies),
-        _shorts(read, plan.dies),
-        dies_of(truth, reference, plan.dies),
-    )
+    here = site_of(net, plan, read, reference)
+    dies = here.read if truth is None else dies_of(truth, reference, plan.dies)
+    return replace(here, seen=dies_of(seen, reference), seen_shorts=_shorts(seen, 1), truth=dies)
+
+
+def site_of(net: Net, plan: Floorplan, read: MeasuredWafer, reference: Reference) -> Site:
+    """Of dies by themselves, in units of a reference. Raises MapsError when they do not make one place."""
+    dies, shorts = dies_of(read, reference, plan.dies), _shorts(read, plan.dies)
+    return Site(net, plan, dies_of(read, reference), _shorts(read, 1), dies, shorts, dies)
 
 
 def _shorts(measured: MeasuredWafer, slots: int) -> Tensor:

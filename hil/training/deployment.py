@@ -1,0 +1,149 @@
+"""A network as dies hold it: which junction is in which state, what the digital side does, and for which maps all that was made.
+
+Rule 1: a deployment is whole: with it and the service alone the network runs on its dies.
+Rule 2: it is refused on maps it was not made for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.model.lab import DieIndex
+from hil.training.checkpoint import Checkpoint, map_hashes
+from hil.training.devices import Dies, crossbars, dies_of, own, wiring
+from hil.training.errors import MapsError, TrainingError
+from hil.training.floorplan import Floorplan, LayerPlan, floorplan
+from hil.training.methods import METHODS, Effort, Outcome
+from hil.training.network import Crossbar, Crossbars, Network
+from hil.training.placed import targets
+from hil.training.placement import placed_wiring
+from hil.training.site import Site, site_of
+from hil.training.wafer import MeasuredWafer, Reference, reference_of
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """dies: in the order of the plan's die slots. network: one copy. plan: as placed. norm_siemens: of one weight unit, S. excess: what is
+    subtracted digitally, (inputs, columns) a layer, None for nothing. map_hashes: of each die's maps, in the order of `dies`."""
+
+    method: str
+    wafer: str
+    dies: tuple[DieIndex, ...]
+    network: Network
+    plan: Floorplan
+    norm_siemens: float
+    map_hashes: tuple[str, ...]
+    excess: tuple[Tensor, ...] | None = None
+
+    def targets(self) -> NDArray[np.uint8]:
+        """(dies, 32, 25, 25) bit maps for the plan `program`."""
+        return targets(self.plan, self.network.bits(0))
+
+    def maps_of(self, measured: MeasuredWafer) -> MeasuredWafer:
+        """Its own dies of a wafer's maps. Raises MapsError when one is missing, or when its maps are not those the network was made for."""
+        missing = [die for die in self.dies if die not in measured.dies]
+        if missing:
+            raise MapsError(f"die {missing[0]} of wafer {self.wafer} has no maps; characterise it")
+        mine = measured.take([measured.dies.index(die) for die in self.dies])
+        for die, digest, made_for in zip(mine.dies, map_hashes(mine).values(), self.map_hashes, strict=True):
+            if digest != made_for:
+                text = f"its maps are {digest[:12]} now, the network was made for {made_for[:12]}"
+                raise MapsError(f"die {die} of wafer {self.wafer}: {text}; place it anew (hil evaluate --follow), or train again")
+        return mine
+
+    def bars(self, measured: MeasuredWafer) -> Crossbars:
+        """What the dies should show by these maps, corrections taken off. measured: of its own dies, in order."""
+        reference = replace(reference_of(measured), norm_siemens=self.norm_siemens)
+        found = crossbars(dies_of(measured, reference, self.plan.dies), wiring(self.plan), self.network.net.encoding)
+        if self.excess is None:
+            return found
+        return tuple(Crossbar(bar.slope, bar.offset - excess) for bar, excess in zip(found, self.excess, strict=True))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What an outcome was made from. where: the site before any correction. measured: maps of the site's `read` dies."""
+
+    method: str
+    wafer: str
+    where: Site
+    measured: MeasuredWafer
+    reference: Reference
+
+
+def deployments(outcome: Outcome, origin: Origin) -> list[Deployment]:
+    """One a place, in order."""
+    slots, hashes = origin.where.plan.dies, tuple(map_hashes(origin.measured).values())
+    excess = _excess(outcome, origin.where)
+    return [
+        Deployment(
+            method=origin.method,
+            wafer=origin.wafer,
+            dies=origin.measured.dies[place * slots : (place + 1) * slots],
+            network=outcome.network.only(place if outcome.network.copies > 1 else 0),
+            plan=_plan(outcome, place),
+            norm_siemens=origin.reference.norm_siemens,
+            map_hashes=hashes[place * slots : (place + 1) * slots],
+            excess=None if excess is None else tuple(layer[place] for layer in excess),
+        )
+        for place in range(len(origin.where))
+    ]
+
+
+def _plan(outcome: Outcome, place: int) -> Floorplan:
+    plan = outcome.site.plan
+    if outcome.placement is None:
+        return plan
+    wires = placed_wiring(outcome.site.slots, outcome.placement)
+    layers = (LayerPlan(each.plus[place].numpy().astype(np.int32), each.minus[place].numpy().astype(np.int32)) for each in wires)
+    return Floorplan(tuple(layers), plan.dies, plan.encoding)
+
+
+def _excess(outcome: Outcome, where: Site) -> Sequence[Tensor] | None:
+    """(places, inputs, columns) a layer: by how much the listed shorts make weights differ, as read."""
+    if outcome.site is where:
+        return None
+    return [
+        plain - corrected
+        for plain, corrected in zip(_weights(outcome, where, where.read), _weights(outcome, outcome.site, outcome.site.read), strict=True)
+    ]
+
+
+def _weights(outcome: Outcome, where: Site, dies: Dies) -> list[Tensor]:
+    bars, network = where.bars(dies, outcome.placement), outcome.network
+    bars = own(bars) if network.copies > 1 else bars
+    with torch.no_grad():
+        return [bar.weights(layer.latent).flatten(0, 1) for bar, layer in zip(bars, network.layers, strict=True)]
+
+
+def deployed(checkpoint: Checkpoint, method: str, wafer: str, measured: MeasuredWafer) -> list[Deployment]:
+    """A checkpoint's network on the dies it was made for, as many of a wafer's as it knows.
+
+    Raises TrainingError for a method that it does not hold, MapsError when a die of it has no maps, or other ones.
+    """
+    if method not in checkpoint.networks:
+        raise TrainingError(f"the checkpoint holds {', '.join(checkpoint.networks) or 'no network'}, not {method!r}")
+    network = checkpoint.networks[method]
+    mine = _known_dies(checkpoint, wafer, measured)
+    checkpoint.check_maps(mine)
+    reference = reference_of(mine)
+    norm_siemens = float(checkpoint.facts.get("norm_siemens", reference.norm_siemens))
+    reference = replace(reference, norm_siemens=norm_siemens)
+    where = site_of(network.net, floorplan(network.net), mine, reference)
+    corrects = method in METHODS and Effort.CORRECTION in METHODS[method].per_die
+    outcome = Outcome(network, where.corrected() if corrects else where, checkpoint.placements.get(method))
+    return deployments(outcome, Origin(method, wafer, where, mine, reference))
+
+
+def _known_dies(checkpoint: Checkpoint, wafer: str, measured: MeasuredWafer) -> MeasuredWafer:
+    """In the checkpoint's order, which is that of its copies and placements."""
+    if not checkpoint.map_hashes:
+        raise MapsError("the checkpoint was made for no die: train it on the wafer (hil train --wafer)")
+    wanted = [tuple(int(number) for number in die.split(",")) for die in checkpoint.map_hashes]
+    missing = [die for die in wanted if die not in measured.dies]
+    if missing:
+        raise MapsError(f"die {missing[0]}, which the network was made for, has no maps on wafer {wafer}")
+    return measured.take([measured.dies.index((x, y)) for x, y in wanted])

@@ -1,0 +1,185 @@
+"""The network on the dies themselves: written through the service, read back, run on images by the board's own products.
+
+Rule 1: everything goes over HTTP; the dies answer, not the maps.
+Rule 2: a sum with a reading that saturated is told, and counts as its column's mean: never as a silent zero current."""
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.client import LabClient
+from hil.client.held import HeldDie
+from hil.model.lab import DieIndex
+from hil.training.convolution import rows_of
+from hil.training.deployment import Deployment
+from hil.training.net import Encoding
+from hil.training.network import Network, class_scores, hidden_values, logits
+from hil.training.placed import LEAVE
+from hil.training.recalibration import Sums, recalibrated_on
+from hil.training.tiles import LayerTiles, tiles_of
+from hil.training.trainer import Images
+from hil.training.wafer import MeasuredWafer
+
+CHUNK = 50
+"""Vectors of one request: an answer within a second on a board that takes 250 us a vector and kernel."""
+DONE = 0
+"""Result code of the plan `program` for a junction that was verified in its target state."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of writing. wanted: junctions that should be in a state. missed: by die, those that could not be brought there."""
+
+    wanted: int
+    missed: dict[DieIndex, int]
+    runs: tuple[str, ...]
+
+
+def program(lab: LabClient, deployment: Deployment) -> Written:
+    """Writes the network into its dies, each junction verified by reading. Raises LabError, RunEnded."""
+    missed: dict[DieIndex, int] = {}
+    runs: list[str] = []
+    wanted = 0
+    for die, target in zip(deployment.dies, deployment.targets(), strict=True):
+        plan = {"kind": "program", "wafer": deployment.wafer, "dies": [list(die)], "target": {"object": lab.put_object(target)}}
+        run = lab.start(plan).wait()
+        codes = run.results(die)[die]["program_codes"]
+        asked = target != LEAVE
+        wanted += int(asked.sum())
+        missed[die] = int((codes[asked] != DONE).sum())
+        runs.append(run.id)
+    return Written(wanted, missed, tuple(runs))
+
+
+class OnBoard:
+    """Column sums as the dies give them. Use as a context manager: leaving lets the die in contact go."""
+
+    def __init__(self, lab: LabClient, deployment: Deployment, read_volts: float = 0.1) -> None:
+        self._lab, self._deployment, self._read_volts = lab, deployment, read_volts
+        self._tiles = tiles_of(deployment.plan)
+        self._held = ExitStack()
+        self._die: tuple[DieIndex, HeldDie] | None = None
+        self.saturated = 0
+
+    def __enter__(self) -> "OnBoard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._die = None
+        self._held.close()
+
+    def sums(self, layer: int, values: Tensor) -> Tensor:
+        """As Sums. values: of the layer's inputs, at least -limit and at most limit of what a row is driven with."""
+        deployment, tiles = self._deployment, self._tiles[layer]
+        scale = 1.0 if layer == 0 else _largest_drive(deployment.network)
+        driven = (values[0, 0] / scale).numpy().astype(np.float32)
+        amps = self._amps(tiles, tiles.inputs(driven))
+        found = torch.from_numpy(tiles.sums(amps) * (scale / (deployment.norm_siemens * self._read_volts))).float()
+        if deployment.network.net.encoding is Encoding.REFERENCE:
+            found = found - values[0, 0].sum(dim=-1, keepdim=True) / 2
+        if deployment.excess is not None:
+            found = found - values[0, 0] @ deployment.excess[layer]
+        self.saturated += int(found.isnan().sum())
+        return torch.where(found.isnan(), deployment.network.layers[layer].mean, found)[None, None]
+
+    def _amps(self, tiles: LayerTiles, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(batch, readings, 25) A. inputs: (readings, batch, 25)."""
+        amps = np.full((inputs.shape[1], len(inputs), 25), np.nan, np.float32)
+        for each in tiles.passes():
+            held = self._hold(self._deployment.dies[each.die])
+            of_pass = np.ascontiguousarray(inputs[list(each.readings)].swapaxes(0, 1))
+            for start in range(0, len(of_pass), CHUNK):
+                part = slice(start, start + CHUNK)
+                amps[part, list(each.readings)] = held.vmm(of_pass[part], self._read_volts, each.kernels)
+        return amps
+
+    def _hold(self, die: DieIndex) -> HeldDie:
+        if self._die is None or self._die[0] != die:
+            self._die = None
+            self._held.close()
+            self._die = die, self._held.enter_context(self._lab.hold(self._deployment.wafer, *die))
+        return self._die[1]
+
+
+def _largest_drive(network: Network) -> float:
+    """Hidden values come down to what a row may be driven with: 1 of the read voltage."""
+    return max(network.bounds.hidden_limit, 1.0)
+
+
+@contextmanager
+def on_board(lab: LabClient, deployment: Deployment, read_volts: float = 0.1) -> Generator[OnBoard]:
+    with OnBoard(lab, deployment, read_volts) as board:
+        yield board
+
+
+@torch.no_grad()
+def scores(network: Network, sums: Sums, voltages: Tensor) -> Tensor:
+    """(images, classes), layer by layer from sums that come from anywhere. voltages: (images, inputs)."""
+    values = voltages[None, None]
+    *hidden, last = network.layers
+    for index, layer in enumerate(hidden):
+        values = hidden_values(sums(index, rows_of(values, network.net, index)), layer, network.bounds)
+    return class_scores(sums(len(hidden), rows_of(values, network.net, len(hidden))), last, network)[0, 0]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """predicted, measured: (images,) classes. saturated: sums with a reading that the converter could not show."""
+
+    dies: tuple[DieIndex, ...]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    measured: NDArray[np.int64]
+    saturated: int
+
+    @property
+    def predicted_error(self) -> float:
+        return float((self.predicted != self.labels).mean())
+
+    @property
+    def measured_error(self) -> float:
+        return float((self.measured != self.labels).mean())
+
+    @property
+    def same_class(self) -> float:
+        return float((self.predicted == self.measured).mean())
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "dies": [list(die) for die in self.dies],
+            "images": len(self.labels),
+            "predicted_error_percent": 100 * self.predicted_error,
+            "measured_error_percent": 100 * self.measured_error,
+            "same_class_percent": 100 * self.same_class,
+            "saturated_sums": self.saturated,
+        }
+
+
+def compare(lab: LabClient, deployment: Deployment, measured: MeasuredWafer, images: Images, read_volts: float = 0.1) -> Comparison:
+    """The same images by the maps and by the dies. Raises MapsError on maps the network was not made for; LabError."""
+    guessed = predicted_scores(deployment, measured, images.voltages)
+    with on_board(lab, deployment, read_volts) as board:
+        found = scores(deployment.network, board.sums, images.voltages)
+    classes = (guessed.argmax(-1).numpy(), found.argmax(-1).numpy())
+    return Comparison(deployment.dies, images.labels.numpy(), *classes, board.saturated)
+
+
+@torch.no_grad()
+def predicted_scores(deployment: Deployment, measured: MeasuredWafer, voltages: Tensor) -> Tensor:
+    """(images, classes) by the maps. Raises MapsError on maps the network was not made for."""
+    bars = deployment.bars(deployment.maps_of(measured))
+    return logits(voltages[None, None], deployment.network, bars)[0, 0]
+
+
+def fine_tuned(lab: LabClient, deployment: Deployment, ideal: Network, voltages: Tensor, read_volts: float = 0.1) -> Deployment:
+    """The network with its digital side fitted to what the dies show on unlabelled images, layer by layer; nothing is written.
+
+    ideal: the same weights on ideal devices, with column statistics of its own. voltages: (images, inputs).
+    """
+    with on_board(lab, deployment, read_volts) as board:
+        return replace(deployment, network=recalibrated_on(deployment.network, board.sums, ideal, voltages))
