@@ -113,6 +113,20 @@ def column_amps(values: Tensor, written: Written, tiles: LayerTiles, electrics: 
     return flat @ _incidence(tiles, flat.dtype)
 
 
+def largest_read_volts(written: Written, tiles: LayerTiles, converter: Converter, *, is_signed: bool) -> float:
+    """The read voltage up to which no reading of the layer can leave the converter's range, whatever the inputs in 0 to 1, or -1 to 1.
+
+    written: of one place, in any state; the worst is assumed. Resistance of the lines only helps.
+    """
+    most = torch.maximum(written.siemens_p, written.siemens_ap)
+    kernels = torch.from_numpy(tiles.die.astype("int64") * KERNELS + tiles.kernel)
+    driven = torch.from_numpy(tiles.rows != UNDRIVEN).to(most.dtype)
+    columns = (driven[:, None, :] @ most.index_select(-3, kernels))[:, 0]
+    counting = columns[torch.from_numpy(tiles.terms.reading), torch.from_numpy(tiles.terms.column)]
+    range_amps = min(converter.most_amps, -converter.least_amps) if is_signed else converter.most_amps
+    return range_amps / float(counting.max())
+
+
 def _seen_from_the_ends(siemens: Tensor, kernels: Tensor, lines: DieLines | None) -> Tensor:
     """What takes the place of conductances when all rows of a kernel are driven at once."""
     return siemens if lines is None else effective_siemens(lines.cells(siemens, kernels), lines.of(kernels))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hil.training.adc import Converter
-from hil.training.electrics import Electrics, Noise, RollOff, Written, column_amps, reading_amps
+from hil.training.electrics import Electrics, Noise, RollOff, Written, column_amps, largest_read_volts, reading_amps
 from hil.training.floorplan import Floorplan, tiled
 from hil.training.lines import DieLines
 from hil.training.net import Encoding
@@ -159,3 +159,17 @@ def test_the_bits_get_a_gradient_through_everything() -> None:
     used = bits.grad[0, :, :24]
     assert (used[:, ::2] > 0).all()
     assert (used[:, 1::2] < 0).all()
+
+
+def test_up_to_the_largest_read_voltage_nothing_can_saturate() -> None:
+    plan = tiled([(40, 20)], Encoding.TIED)
+    written, tiles = plain_die(plan, 7), tiles_of(plan)[0]
+    written.siemens_p[0, :6, 3] = 2e-3
+    written.bits[0, :6, 3] = 1.0
+    for is_signed, inputs in ((False, torch.ones(1, 40)), (True, -torch.ones(1, 40))):
+        volts = largest_read_volts(written, tiles, Converter(), is_signed=is_signed)
+        amps = reading_amps(inputs, written, tiles, Electrics(read_volts=volts))[:, 0]
+        assert not Converter().saturated(amps).any()
+        worst = replace(written, bits=torch.ones(32, 25, 25))
+        amps = reading_amps(inputs, worst, tiles, Electrics(read_volts=1.01 * volts))[:, 0]
+        assert Converter().saturated(amps).sum() == 1
