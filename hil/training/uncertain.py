@@ -1,0 +1,63 @@
+"""Maps that are not certain: training on samples of what each die may be, and which junctions are worth reading again.
+
+Rule: a reading's standard uncertainty is the map's own; nothing is assumed where none was given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hil.training.devices import Dies, own
+from hil.training.draws import Posterior
+from hil.training.methods import Outcome, Work
+from hil.training.network import logits
+from hil.training.trainer import Images, Recipe, train
+
+
+def trained_on_samples(work: Work, start: Outcome, sigma: Tensor, recipe: Recipe, purpose: str = "uncertain") -> Outcome:
+    """Every copy trained on fresh samples of its own die, `recipe.maps` of them a step.
+
+    sigma: (places, junctions), standard uncertainty of both readings of a junction, in the units of the site's dies.
+    """
+    order = work.bench.order(purpose)
+    where, placement = start.site, start.placement
+    draw = Posterior(where.read, sigma, lambda dies: where.bars(dies, placement), recipe.maps, order)
+    network = start.network if start.network.copies == len(where) else start.network.repeated(len(where))
+    return Outcome(train(network, draw, work.bench.train, recipe, order, work.bench.done(purpose, recipe.epochs)), where, placement)
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """Junctions of one place in order of what reading them again is worth, most first. junctions: flat numbers of the place.
+
+    loss: change of the loss, per junction in that order, that one standard uncertainty of its reading makes, to first order.
+    """
+
+    junctions: NDArray[np.int64]
+    loss: NDArray[np.float64]
+
+
+def worth_reading_again(outcome: Outcome, sigma: Tensor, images: Images) -> Sequence[Worth]:
+    """For every place: |d loss / d conductance| times uncertainty, over all junctions that hold a weight, in the state they hold.
+
+    sigma: (places, junctions). images: labelled, of the training set.
+    """
+    where = outcome.site
+    offset = where.read.offset.clone().requires_grad_()
+    dies = Dies(where.read.slope, offset)
+    bars = where.bars(dies, outcome.placement)
+    scores = logits(images.voltages[None, None], outcome.network, bars if outcome.network.copies == 1 else own(bars))
+    expected = images.labels.expand(scores.shape[:-1]).flatten()
+    losses = torch.nn.functional.cross_entropy(scores.flatten(0, -2), expected, reduction="sum") / len(images.labels)
+    (gradient,) = torch.autograd.grad(losses, offset)
+    effect = (gradient.abs() * sigma).double().numpy()
+    used = where.plan.used
+    return tuple(_ranked(of_place, used) for of_place in effect)
+
+
+def _ranked(effect: NDArray[np.float64], used: NDArray[np.int64]) -> Worth:
+    order = used[np.argsort(-effect[used], kind="stable")]
+    return Worth(order, effect[order])
