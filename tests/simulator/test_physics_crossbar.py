@@ -92,6 +92,14 @@ def test_lines_without_resistance_leave_the_cells_as_they_are() -> None:
     assert np.allclose(effective_siemens(siemens, Lines(1e-9, 1e-9)), siemens, rtol=1e-6, atol=1e-12)
 
 
+def test_where_no_cell_conducts_no_current_flows() -> None:
+    siemens = array(6, 4, 2)
+    siemens[:, 1] = 0.0
+    effective = effective_siemens(siemens, Lines(1.0, 1.0, 30.0, 30.0))
+    assert not effective[:, 1].any() and (effective[:, [0, 2, 3]] > 0).all()
+    assert not effective_siemens(np.zeros((6, 4)), Lines(1.0, 1.0)).any()
+
+
 def test_one_cell_is_a_series_circuit() -> None:
     assert effective_siemens(np.array([[1e-3]]), Lines(10.0, 20.0, 30.0, 40.0)).item() == pytest.approx(1.0 / 1100.0, rel=1e-12)
 

@@ -9,6 +9,7 @@ from simulator.fast import wafer_maps
 from simulator.options import options
 from simulator.physics.die import GOOD, OPEN, SHORT, STUCK_AP, STUCK_P, classes
 from simulator.physics.fab import PRESETS, FabError, load_fab
+from simulator.physics.mtj import Law
 from simulator.physics.wafer import Wafer, nearest_dies
 from tests.simulator.worlds import SEED
 
@@ -67,6 +68,26 @@ def test_junctions_and_lines_that_the_file_names_are_bad_whatever_is_drawn(tmp_p
 def test_a_junction_that_no_die_has_is_refused_by_its_number(tmp_path) -> None:
     with pytest.raises(FabError, match="short_devices holds 20000; a die has 0 to 19999"):
         wafer(tmp_path, "short_devices = [20000]").die((0, 0))
+
+
+def test_every_constant_of_the_laws_is_a_parameter(tmp_path) -> None:
+    text = (
+        'base = "clean"\nswitching_exponent = 2\nwrite_asymmetry = 1.2\nattempt_s = 2e-9\ndamping_s = 1e-9\nbreakdown_exponent = 40\n'
+        "half_volts = 0.6\n"
+    )
+    law = wafer(tmp_path, text).die((0, 0)).law
+    assert law == Law(half_volts=0.6, asymmetry=1.2, exponent=2.0, attempt_s=2e-9, damping_s=1e-9, tddb_exponent=40.0)
+    assert Wafer(SEED, PRESETS["default"]).die((0, 0)).law == Law()
+
+
+def test_a_square_law_disturbs_at_a_lower_voltage(tmp_path) -> None:
+    lost = []
+    for exponent in (1, 2):
+        die = wafer(tmp_path, f'base = "clean"\nswitching_exponent = {exponent}\n').die((0, 0))
+        die.state_p[:] = False
+        die.pulse(np.arange(20_000), 0.37, 1e-6, np.random.default_rng(0))
+        lost.append(float(die.state_p.mean()))
+    assert lost[0] < 0.1 < 0.5 < lost[1]
 
 
 # --- levels
