@@ -16,8 +16,9 @@ _AVERAGED_STEP = ADC_STEP_AMPS / 16.0
 def wafer_maps(wafer: Wafer, seed: int, board: Board | None = None) -> tuple[Siemens, Siemens]:
     """(siemens_p, siemens_ap), each (dies, kernels, rows, columns) float32 in the order of wafer.dies, read at 0.1 V.
 
-    seed: of the read noise only. board: it is read with; its own by its seed, as `hil sim` has it, where not told. Every junction that can be written is taken as written; gain, offset and noise of the board
-    and the step of its averaged converter are those of the wire.
+    seed: of the read noise only. board: it is read with; that of its own seed, as `hil sim` has it, where not told. Every junction
+    that can be written is taken as written; gain, offset and noise of the board and the step of its averaged converter are those of
+    the wire.
     """
     board = board or Board(wafer.seed, max(wafer.geometry.rows, wafer.geometry.columns))
     rng = np.random.default_rng([wafer.seed, 7, seed])
