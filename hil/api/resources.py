@@ -17,6 +17,8 @@ from hil.store.protocol import Store
 from hil.store.records import MapRecord
 
 StateQuery = Literal["P", "AP", "as_found", "programmed"]
+UNCERTAINTY = "uncertainty"
+"""Stands beside siemens in the Arrow and JSON forms, where every map of a stack has one."""
 DTYPES: dict[str, DTypeLike] = {"siemens": np.float32, "codes": np.uint8}
 HOW_TO_MEASURE = {"conductance": "read or characterise", "defects": "characterise"}
 
@@ -32,7 +34,7 @@ def die_on_wafer(store: Store, wafer: str, x: int, y: int) -> DieIndex:
 def _objects(record: MapRecord) -> dict[str, str]:
     """Arrays of a map by name, the main one first."""
     if record.kind == "conductance":
-        return {"siemens": record.object}
+        return {"siemens": record.object, **({UNCERTAINTY: record.parts[UNCERTAINTY]} if UNCERTAINTY in record.parts else {})}
     return {"codes": record.object, **({"line_fault": record.line_object} if record.line_object else {})}
 
 
@@ -85,6 +87,8 @@ def wafer_stack(services: Services, wafer: str, kind: MapKind, state: str | None
         services.store.wafer(wafer)
         records = services.store.newest_maps(wafer, kind, state)
         names = ("siemens",) if kind == "conductance" else ("codes", "line_fault")
+        if records and kind == "conductance" and all(UNCERTAINTY in record.parts for record in records):
+            names = ("siemens", UNCERTAINTY)
         return ArrayResource(
             identity=sha256_hex("\n".join([kind, state or "", *(record.id for record in records)]).encode()),
             rows=tuple(_row(record) for record in records),

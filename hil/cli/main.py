@@ -8,6 +8,7 @@ import typer
 
 from hil.cli import (
     analysis_commands,
+    calibration_commands,
     evaluate_commands,
     map_commands,
     run_commands,
@@ -46,6 +47,7 @@ COMMANDS = (
     ("runs", run_commands.list_runs, "hil runs --json"),
     ("results", run_commands.results, "hil results r7-0a1b2c --out traces"),
     ("analyse", analysis_commands.analyse, "hil analyse r7-0a1b2c --access-ohms 800"),
+    ("calibrations", calibration_commands.calibrations, "hil calibrations"),
     ("watch", run_commands.watch, "hil watch r7-0a1b2c"),
     ("pause", run_commands.pause, "hil pause r7-0a1b2c"),
     ("resume", run_commands.resume, "hil resume r7-0a1b2c"),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.client.arrays import NPY, ConductanceStack, DefectStack, Die, DieMap, array_of, conductance_stack, defect_stack, die_map
+from hil.client.certainty import CertaintyCalls
 from hil.client.errors import ServiceUnreachable, UnexpectedReply
 from hil.client.held import HeldDie
 from hil.client.http import Connection, path_of
@@ -22,7 +23,7 @@ State = Literal["P", "AP", "as_found", "programmed"]
 ACCEPT_NPY = {"Accept": NPY}
 
 
-class LabClient:
+class LabClient(CertaintyCalls):
     """url: of the service. token: of `hil token create`. transport: for tests. timeout_s: of one answer. on_warning: called with what
     must not be overlooked, such as an output that may be on, when it first stands on an answer.
 
@@ -162,23 +163,6 @@ class LabClient:
 
     def map(self, map_id: str) -> DieMap:
         return die_map(self._get_array(path_of("maps", map_id), None, {}))
-
-    def map_uncertainty(self, map_id: str) -> NDArray[Any]:
-        """Standard uncertainty of every junction of a conductance map, S, as the map's array; confidence of a defect map. Raises NotFound
-        where nobody knows it."""
-        return array_of(self._get_array(path_of("maps", map_id, "uncertainty"), None, {}))
-
-    def map_uncorrected(self, map_id: str) -> NDArray[Any]:
-        """What the instrument had read of each junction, S, before contact and calibration were taken off."""
-        return array_of(self._get_array(path_of("maps", map_id, "uncorrected"), None, {}))
-
-    def calibrations(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Calibrations of boards, newest first."""
-        return self._service.json("GET", "/calibrations", query={"limit": limit})["items"]
-
-    def calibration(self, calibration_id: str) -> dict[str, Any]:
-        """One calibration, with every line of its board."""
-        return self._service.json("GET", path_of("calibrations", calibration_id))
 
     def map_meta(self, map_id: str) -> dict[str, Any]:
         return self._service.json("GET", path_of("maps", map_id, "meta"))

@@ -16,6 +16,7 @@ from hil.api.resources import one_map, part_of_map
 from hil.api.routes.dies import MAP_EXAMPLE
 from hil.api.views import map_view
 from hil.store.protocol import Store
+from hil.store.records import MapRecord
 
 MapId = Annotated[str, Path(pattern=SHA256_PATTERN, examples=[EXAMPLE_SHA256])]
 PictureId = Annotated[str, Path(pattern=SHA256_PATTERN, examples=[EXAMPLE_SHA256])]
@@ -49,10 +50,13 @@ async def meta(context: Context, _: Reader, response: Response, map_id: MapId) -
 @router.get(
     "/{map_id}/uncertainty",
     response_class=Response,
-    responses={**array_responses("confidence of a defect map, float32 in 0 to 1", MAP_EXAMPLE), **documented(404, 406, 422)},
+    responses={
+        **array_responses("standard uncertainty, float32 siemens; of a defect map its confidence, float32 in 0 to 1", MAP_EXAMPLE),
+        **documented(404, 406, 422),
+    },
 )
 async def uncertainty(request: Request, context: Context, _: Reader, map_id: MapId) -> Response:
-    """Confidence of a defect map's classes. A conductance map has a standard uncertainty only once the board is calibrated."""
+    """Standard uncertainty of every conductance (k = 1; 1.96 of them to either side hold 95 %), or confidence of a defect map's classes."""
     return await answer_array(request, context, lambda: _uncertainty(context.store, map_id), cache=IMMUTABLE)
 
 
@@ -61,8 +65,25 @@ def _uncertainty(store: Store, map_id: str) -> ArrayResource:
     if record.confidence_object is not None:
         return part_of_map(record, "confidence", record.confidence_object)
     if record.kind == "conductance":
-        raise Problem(404, f"conductance map {map_id[:12]} was taken without a board calibration, so its uncertainty is not known")
+        return _part(record, "uncertainty")
     raise Problem(404, f"defect map {map_id[:12]} has no confidence array")
+
+
+@router.get(
+    "/{map_id}/uncorrected",
+    response_class=Response,
+    responses={**array_responses("float32 siemens as read", MAP_EXAMPLE), **documented(404, 406, 422)},
+)
+async def uncorrected(request: Request, context: Context, _: Reader, map_id: MapId) -> Response:
+    """What the instrument read of each junction, before contact and calibration were taken off."""
+    return await answer_array(request, context, lambda: _part(context.store.map(map_id), "uncorrected"), cache=IMMUTABLE)
+
+
+def _part(record: MapRecord, name: str) -> ArrayResource:
+    if name not in record.parts:
+        what = f"{record.kind} map {record.id[:12]} has no array {name}"
+        raise Problem(404, f"{what}: it was imported, made by an earlier release, or read by an SMU whose accuracy is not known here")
+    return part_of_map(record, name, record.parts[name])
 
 
 @router.get(
