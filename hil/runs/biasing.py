@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from drivers.smu.capabilities import SmuCapabilities
 from drivers.smu.planning import (
     LONGEST_CYCLE_HERTZ,
     BeyondJunction,
@@ -17,7 +18,7 @@ from drivers.smu.planning import (
     plan_sweep,
 )
 from hil.model.lab import LabConfig
-from hil.model.plans import CalibratePlan, IvSweepPlan, Plan, SwitchingPlan
+from hil.model.plans import CalibratePlan, CharacterisePlan, IvSweepPlan, Plan, ReadPlan, SwitchingPlan
 from hil.model.refusals import PlanRefused
 from hil.runs.metadata import read_path
 
@@ -28,10 +29,7 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
     snapshot: of the station, which names the SMU's model once the worker knows it. Raises PlanRefused; of what several fields of the
     plan make together, such as the time under bias, it names the limit.
     """
-    smu: Mapping[str, Any] = (snapshot.get("instruments") or {}).get("smu") or {}
-    model = capabilities_of(lab.smu.driver, str(smu.get("model", "")))
-    limits = JunctionLimits(lab.limits.device_volts, lab.limits.dwell_s, lab.limits.energy_joules)
-    hertz = float(smu.get("line_hertz") or LONGEST_CYCLE_HERTZ)
+    model, limits, hertz = _known(lab, snapshot)
     nplc = getattr(plan, "nplc", None) if read_path(plan) == "smu" or isinstance(plan, CalibratePlan) else None
     if nplc is None:
         return None
@@ -50,6 +48,29 @@ def smu_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Cours
         return plan_readings(model, junctions, volts, lab.limits.current_amps, pace, limits, triggered=triggered)
     except BeyondJunction as error:
         raise PlanRefused(error.what, error.value, error.limit, str(error)) from error
+
+
+def reread_course(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> Course | None:
+    """Of one reading of one junction that a plan with path auto may have the SMU read again; None where it never does. Otherwise as
+    `smu_course`."""
+    if plan.path != "auto" or not isinstance(plan, ReadPlan | CharacterisePlan):
+        return None
+    model, limits, hertz = _known(lab, snapshot)
+    _require_within(
+        "nplc", plan.nplc, model.nplc, f"power-line cycles of a {model.model}, which path auto may read with; or say path board"
+    )
+    pace = Pace(plan.nplc, None, fixed_range=False, line_hertz=hertz)
+    try:
+        return plan_readings(model, 1, plan.read_volts, lab.limits.current_amps, pace, limits, triggered=False)
+    except BeyondJunction as error:
+        raise PlanRefused(error.what, error.value, error.limit, f"{error}; or say path board") from error
+
+
+def _known(lab: LabConfig, snapshot: Mapping[str, Any]) -> tuple[SmuCapabilities, JunctionLimits, float]:
+    """The SMU, what a junction may be given, and the line's frequency."""
+    smu: Mapping[str, Any] = (snapshot.get("instruments") or {}).get("smu") or {}
+    limits = JunctionLimits(lab.limits.device_volts, lab.limits.dwell_s, lab.limits.energy_joules)
+    return capabilities_of(lab.smu.driver, str(smu.get("model", ""))), limits, float(smu.get("line_hertz") or LONGEST_CYCLE_HERTZ)
 
 
 def _require_within(field: str, value: float, span: tuple[float, float], what: str) -> None:

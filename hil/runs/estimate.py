@@ -6,6 +6,7 @@ Source of the board times: the contract (ADC 10 us a junction, DAC settling 20 u
 from collections.abc import Mapping
 from typing import Any
 
+from hil.analysis.remeasure import READINGS
 from hil.model.lab import LabConfig
 from hil.model.plans import (
     CalibratePlan,
@@ -23,7 +24,7 @@ from hil.model.plans import (
     kernels_of,
     route,
 )
-from hil.runs.biasing import smu_course
+from hil.runs.biasing import reread_course, smu_course
 
 _Averaging = ReadPlan | CharacterisePlan | ProgramPlan | SwitchingPlan | RetentionPlan | CalibratePlan
 _MOVE_S, _TOUCH_S = 1.0, 2.0
@@ -34,6 +35,8 @@ _SWITCH_ON_S = 0.1
 _ADC_S, _SETTLING_S, _SWITCH_S = 10e-6, 20e-6, 5e-6
 _REPEATED = 0.05
 """Share of a kernel's junctions pulsed again in a verify round."""
+_IN_DOUBT = 0.3
+"""Junctions of a kernel that a screening pass leaves in doubt."""
 _RESETS = 1.0
 """Pulses, each with a reading, that bring a junction back between two trials."""
 
@@ -69,7 +72,15 @@ def _steps_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
         case _:
             junctions = lab.chip.rows * lab.chip.columns
             reading_s = _board_reading_s(plan, junctions) if course is None else _SWITCH_ON_S + course.duration_s
-            return kernels * _kernel_s(plan, junctions, reading_s)
+            return kernels * (_kernel_s(plan, junctions, reading_s) + _again_s(plan, lab, snapshot))
+
+
+def _again_s(plan: Plan, lab: LabConfig, snapshot: Mapping[str, Any]) -> float:
+    """What the SMU takes on a kernel for what the board leaves in doubt."""
+    course = reread_course(plan, lab, snapshot)
+    if course is None or not isinstance(plan, CharacterisePlan):
+        return 0.0
+    return 2 * _IN_DOUBT * (_SWITCH_ON_S + READINGS * course.duration_s)
 
 
 def _board_reading_s(plan: _Averaging, junctions: int) -> float:

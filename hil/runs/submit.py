@@ -26,7 +26,7 @@ from hil.model.plans import (
 )
 from hil.model.refusals import PlanRefused, check_plan
 from hil.model.runs import Step
-from hil.runs.biasing import smu_course
+from hil.runs.biasing import reread_course, smu_course
 from hil.runs.commands import require_commands
 from hil.runs.estimate import duration_s
 from hil.store.protocol import NotFound, Store
@@ -56,6 +56,7 @@ def submit_plan(store: Store, lab: LabConfig, plan: Plan, requested_by: str, key
     check_plan(plan, lab)
     snapshot = store.station().snapshot
     smu_course(plan, lab, snapshot)
+    reread_course(plan, lab, snapshot)
     require_commands(plan, snapshot)
     _check_objects(plan, lab, store)
     _check_wafer(plan, lab, store.ensure_wafer(plan.wafer, lab.wafer.dies))

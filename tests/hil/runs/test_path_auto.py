@@ -6,7 +6,10 @@ import pytest
 from hil.analysis.remeasure import READINGS
 from hil.model.defects import Defect
 from hil.model.maps import ConductanceMap, DefectMap, npy_bytes, sha256_hex
+from hil.model.refusals import PlanRefused
 from hil.model.runs import Event, MapMeasured, ObjectMeasured, StepMeasured
+from hil.runs.biasing import reread_course
+from hil.runs.estimate import duration_s
 from hil.store.protocol import Store
 from tests.hil.runs.helpers import measured, opened, plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
@@ -132,3 +135,15 @@ def test_a_junction_that_keeps_no_state_is_unstable(lab: SimulatedLab, store: St
         patched.setattr(lab.world, "read_kernel_amps", falling_back)
         found = _maps(_run(lab, store, path="board"))["defects"]
     assert found.array[junction] == Defect.UNSTABLE
+
+
+def test_an_integration_time_that_the_smu_does_not_have_is_refused_when_asked_for_and_named(lab: SimulatedLab) -> None:
+    for kind in ("characterise", "read"):
+        with pytest.raises(PlanRefused, match=r"nplc is 100, outside .* path auto may read with; or say path board"):
+            reread_course(plan_of(kind=kind, nplc=100), lab.config, {})
+        assert reread_course(plan_of(kind=kind, nplc=100, path="board"), lab.config, {}) is None
+
+
+def test_the_second_look_is_part_of_the_estimate(lab: SimulatedLab) -> None:
+    screening, both = (duration_s(plan_of(kind="characterise", path=path, dies=[HOME]), lab.config, {}) for path in ("board", "auto"))
+    assert screening < both < 2 * screening

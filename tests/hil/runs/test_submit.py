@@ -192,7 +192,7 @@ def test_what_an_instrument_can_do_is_judged_by_what_it_said_of_itself(store: St
 
 
 def test_the_integration_time_is_nothing_to_the_board(store: Store) -> None:
-    assert submit_plan(store, LAB, plan_of(kind="read", nplc=1e-6), "anna")
+    assert submit_plan(store, LAB, plan_of(kind="read", path="board", nplc=1e-6), "anna")
     with pytest.raises(PlanRefused, match="nplc is 1e-06"):
         submit_plan(store, LAB, plan_of(kind="read", path="smu", nplc=1e-6), "anna")
 
