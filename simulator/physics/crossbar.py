@@ -83,11 +83,13 @@ def _without_word_lines(cells: Floats, lines: Lines) -> tuple[Floats, Floats]:
 
     (rows, ..., columns) S -> (rows, ..., columns, columns) S and (rows, ..., columns) S.
     """
-    inverse = _inverse_of_word_lines(cells, 1.0 / lines.word_ohms, 1.0 / (lines.word_ohms + lines.source_ohms))
-    blocks = -cells[..., :, None] * inverse * cells[..., None, :]
+    blocks = _inverse_of_word_lines(cells, 1.0 / lines.word_ohms, 1.0 / (lines.word_ohms + lines.source_ohms))
+    injected = cells * blocks[..., 0] / (lines.word_ohms + lines.source_ohms)
+    blocks *= cells[..., None, :]
+    blocks *= -cells[..., :, None]
     diagonal = np.arange(cells.shape[-1])
     blocks[..., diagonal, diagonal] += cells
-    return blocks, cells * inverse[..., 0] / (lines.word_ohms + lines.source_ohms)
+    return blocks, injected
 
 
 def _inverse_of_word_lines(cells: Floats, segment: float, source: float) -> Floats:
