@@ -1,104 +1,122 @@
-"""A network on one place, run as the board runs it: reading by reading, with whatever electrics are asked for. It stands where a plain
-crossbar stands, in evaluation, calibration and training alike.
+"""Networks run as the board runs them, reading by reading, with whatever electrics are asked for, on many places at once. Such crossbars
+stand where plain ones stand, in evaluation, calibration and training alike.
 
-Rule: a row takes at most the read voltage, so hidden values are driven as shares of their limit and the sums scaled back."""
+Rule 1: a row takes at most the read voltage, so hidden values are driven as shares of their limit and the sums scaled back.
+Rule 2: slots are the same on all places; a placement is which value goes to which row slot and which column slot is which column."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.training.devices import Dies, Wires, crossbars
+from hil.training.devices import Dies, Wiring, crossbars, wiring
 from hil.training.electrics import Electrics, Written, column_amps
 from hil.training.errors import NetError
 from hil.training.floorplan import Floorplan
 from hil.training.net import Encoding
-from hil.training.network import Bounds, Crossbar, Crossbars, Hidden, sign
+from hil.training.network import Bounds, Crossbar, Hidden, Network, sign
 from hil.training.packing import COLUMNS, ROWS
-from hil.training.placed import P, targets
+from hil.training.placement import Placed, Placement, placed_wiring
 from hil.training.tiles import LayerTiles, tiles_of
 
 
 @dataclass(frozen=True)
-class Place:
-    """One place's junctions, and the floorplan as it is placed there.
-
-    siemens_p, siemens_ap: (die slots * 32, 25, 25) S. held: the same shape, what is written, 1 in P and -1 in AP. unit_siemens: what a
-    good junction differs by between its states. order: for the noise of reading; None without.
-    """
+class Places:
+    """siemens_p, siemens_ap: (places, die slots * 32, 25, 25) S. held: the same shape, what is written, 1 in P and -1 in AP. wires: of the
+    weights, as placed. unit_siemens: what a good junction differs by between its states. order: for the noise of reading, if any."""
 
     plan: Floorplan
     siemens_p: Tensor
     siemens_ap: Tensor
     held: Tensor
+    wires: Wiring
+    placement: Placement | None
     unit_siemens: float
     electrics: Electrics
     order: torch.Generator | None = None
 
-    def written(self, layer: int, bits: Tensor) -> Written:
-        """With a layer's bits (bits a weight, inputs, columns) in place of what is held, their gradient kept."""
-        wires = self.plan.layers[layer]
-        plus, minus = (torch.from_numpy(numbers.astype(np.int64)).flatten() for numbers in (wires.plus, wires.minus))
-        flat = self.held.flatten().index_put((plus,), bits[0].flatten())
-        if self.plan.encoding is Encoding.TIED:
-            flat = flat.index_put((minus,), -bits[0].flatten())
-        elif self.plan.encoding is Encoding.INDEPENDENT:
-            flat = flat.index_put((minus,), bits[1].flatten())
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def written(self, layer: int, latent: Tensor) -> Written:
+        """With a layer's latent weights (1 or places, bits, inputs, columns) in place of what is held, their gradient kept."""
+        bits = sign(latent).to(self.held.dtype).expand(len(self), *latent.shape[1:])
+        wires = self.wires[layer]
+        flat = self.held.flatten(1).scatter(1, self._numbers(wires.plus, bits), bits[:, 0].flatten(1))
+        if self.plan.encoding is not Encoding.REFERENCE:
+            other = -bits[:, 0] if self.plan.encoding is Encoding.TIED else bits[:, 1]
+            flat = flat.scatter(1, self._numbers(wires.minus, bits), other.flatten(1))
         return Written(self.siemens_p, self.siemens_ap, flat.view_as(self.held))
+
+    def _numbers(self, wires: Tensor, bits: Tensor) -> Tensor:
+        """(places, inputs * columns). Spare slots beyond the weights, if any, hold nothing."""
+        inputs, columns = bits.shape[-2:]
+        return wires[..., :inputs, :columns].expand(len(self), inputs, columns).flatten(1)
+
+
+def places_of(dies: Dies, unit_siemens: float, plan: Floorplan, electrics: Electrics, placement: Placement | None = None) -> Places:
+    """Places of measured dies, all junctions in AP."""
+    shape = (len(dies), -1, ROWS, COLUMNS)
+    parallel, antiparallel = ((dies.offset + state * dies.slope).view(shape) * unit_siemens for state in (1, -1))
+    slots = wiring(plan)
+    wires = slots if placement is None else placed_wiring(slots, placement)
+    return Places(plan, parallel, antiparallel, torch.full_like(parallel, -1.0), wires, placement, unit_siemens, electrics)
+
+
+def emulated(places: Places, network: Network) -> Sequence["EmulatedCrossbar"]:
+    """Crossbars of all layers, with the network (one copy, or one a place) written; for it and others with its bounds."""
+    for layer, each in enumerate(network.layers):
+        written = places.written(layer, each.latent.detach())
+        places = replace(places, held=written.bits)
+    slope, offset = ((places.siemens_p + state * places.siemens_ap).flatten(1) / (2 * places.unit_siemens) for state in (-1, 1))
+    plain = crossbars(Dies(slope, offset), places.wires, places.plan.encoding)
+    limits = (1.0, *(_largest_value(network.bounds) for _ in network.layers[1:]))
+    layers = enumerate(zip(plain, tiles_of(places.plan), limits, strict=True))
+    return [EmulatedCrossbar(bar.slope, bar.offset, places, index, tiles, limit) for index, (bar, tiles, limit) in layers]
+
+
+def _largest_value(bounds: Bounds) -> float:
+    """Of a hidden unit."""
+    return 1.0 if bounds.hidden is Hidden.TANH else bounds.hidden_limit
 
 
 @dataclass(frozen=True)
 class EmulatedCrossbar(Crossbar):
-    """One layer on one place; one copy. input_limit: largest value that drives its rows."""
+    """One layer on all places. slope, offset: as without electrics, (1, places). input_limit: largest value that drives its rows."""
 
-    place: Place
+    places: Places
     layer: int
     tiles: LayerTiles
     input_limit: float
 
     def sums(self, values: Tensor, latent: Tensor) -> Tensor:
-        """As of a plain crossbar, (1, 1, images, columns). Raises NetError for several copies or maps: they are places of their own."""
-        if values.shape[:2] != (1, 1) or len(latent) != 1:
-            raise NetError(
-                f"values {tuple(values.shape)} and {len(latent)} copies; an emulated crossbar is one copy on one place: split them"
-            )
-        place = self.place
-        written = place.written(self.layer, sign(latent)[0].to(place.held.dtype))
-        driven = values[0, 0].to(place.held.dtype) / self.input_limit
-        amps = column_amps(driven, written, self.tiles, place.electrics, place.order)
-        sums = amps * (self.input_limit / (place.unit_siemens * place.electrics.read_volts))
-        if place.plan.encoding is Encoding.REFERENCE:
-            sums = sums - values[0, 0].sum(dim=-1, keepdim=True) / 2
-        return sums[None, None].to(values.dtype)
+        """As of a plain crossbar, (1, places, images, columns) of one copy, (places, 1, images, columns) of a copy a place. Raises
+        NetError for other numbers of copies."""
+        places = self.places
+        if len(latent) not in (1, len(places)):
+            raise NetError(f"{len(latent)} copies on {len(places)} emulated places; there must be one copy, or one a place")
+        rows = values.flatten(0, 1).expand(len(places), *values.shape[2:]).to(places.held.dtype)
+        placed = None if places.placement is None else places.placement[self.layer]
+        driven = _on_slots(rows / self.input_limit, placed, self.tiles.slots[0])
+        amps = column_amps(driven, places.written(self.layer, latent), self.tiles, places.electrics, places.order)
+        sums = _of_columns(amps, placed, latent.shape[-1]) * (self.input_limit / (places.unit_siemens * places.electrics.read_volts))
+        if places.plan.encoding is Encoding.REFERENCE:
+            sums = sums - rows.sum(dim=-1, keepdim=True) / 2
+        return sums.unflatten(0, (len(latent), -1)).to(values.dtype)
 
 
-def emulated(place: Place, bounds: Bounds) -> Crossbars:
-    """Crossbars of all layers, for networks with these bounds."""
-    plain = _plain(place)
-    limit = 1.0 if bounds.hidden is Hidden.TANH else bounds.hidden_limit
-    return [
-        EmulatedCrossbar(bar.slope, bar.offset, place, index, tiles, limit if index else 1.0)
-        for index, (bar, tiles) in enumerate(zip(plain, tiles_of(place.plan), strict=True))
-    ]
+def _on_slots(values: Tensor, placed: Placed | None, slots: int) -> Tensor:
+    """(places, images, row slots) of (places, images, inputs)."""
+    if placed is None:
+        return torch.nn.functional.pad(values, (0, slots - values.shape[-1]))
+    empty = torch.zeros(*values.shape[:2], slots, dtype=values.dtype)
+    return empty.scatter(2, placed.rows[:, None, :].expand_as(values), values)
 
 
-def place_of(
-    dies: Dies, index: int, unit_siemens: float, plan: Floorplan, bits: Sequence[NDArray[np.bool_]], electrics: Electrics
-) -> Place:
-    """A place of measured dies in double precision, with a network's bits written as `targets` has them; the rest in AP."""
-    slope, offset = dies.slope[index].double(), dies.offset[index].double()
-    target = torch.from_numpy(targets(plan, bits)) == P
-    held = torch.where(target, 1.0, -1.0).double().view(-1, ROWS, COLUMNS)
-    parallel, antiparallel = ((offset + sign * slope).view_as(held) * unit_siemens for sign in (1, -1))
-    return Place(plan, parallel, antiparallel, held, unit_siemens, electrics)
-
-
-def _plain(place: Place) -> Crossbars:
-    """Without electrics: what placement and digital correction look at."""
-    slope, offset = (place.siemens_p - place.siemens_ap) / 2, (place.siemens_p + place.siemens_ap) / 2
-    dies = Dies(*((part.flatten()[None] / place.unit_siemens).float() for part in (slope, offset)))
-    wired = [Wires(*(torch.from_numpy(part.astype(np.int64)) for part in (layer.plus, layer.minus))) for layer in place.plan.layers]
-    return crossbars(dies, wired, place.plan.encoding)
+def _of_columns(sums: Tensor, placed: Placed | None, columns: int) -> Tensor:
+    """(places, images, columns) of (places, images, column slots); exchanged halves give the other sign."""
+    if placed is None:
+        return sums[..., :columns]
+    found = sums.gather(2, placed.columns[:, None, :].expand(*sums.shape[:2], columns))
+    return torch.where(placed.exchanged[:, None, :], -found, found)

@@ -1,10 +1,9 @@
-"""A floorplan with a placement: which weight holds which junction, as a table, and what to write there, as bit maps.
+"""A placed floorplan, whose slots are the inputs and columns themselves: which weight holds which junction, as a table, and what to
+write there, as bit maps.
 
-Rule 1: placing is choosing rows and columns of slots, so a placed floorplan is a floorplan, with exactly the slots it needs.
-Rule 2: a bit +1 is a junction in P, -1 one in AP, whatever the junction's sign in its weight."""
+Rule: a bit +1 is a junction in P, -1 one in AP, whatever the junction's sign in its weight."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,47 +13,9 @@ from hil.training.errors import NetError
 from hil.training.floorplan import Floorplan, LayerPlan
 from hil.training.net import Encoding
 from hil.training.packing import COLUMNS, KERNELS, PER_DIE, ROWS
-from hil.training.placement import Placement
 
 P, AP, LEAVE = 1, 0, 255
 """A target bit map's values, as the plan `program` defines them."""
-
-
-@dataclass(frozen=True, eq=False)
-class LayerPlacement:
-    """rows: (inputs,) row slot of each input. columns: (columns,) column slot of each column. exchanged: (columns,) bool, where a pair's
-    halves have changed roles; None: nowhere."""
-
-    rows: NDArray[np.integer]
-    columns: NDArray[np.integer]
-    exchanged: NDArray[np.bool_] | None = None
-
-
-def placed(plan: Floorplan, placement: Sequence[LayerPlacement]) -> Floorplan:
-    """The floorplan as the placement uses it. Raises NetError when a layer's slots are too few or one is used twice."""
-    layers = zip(plan.layers, placement, strict=True)
-    return Floorplan(tuple(_placed_layer(layer, chosen) for layer, chosen in layers), plan.dies, plan.encoding)
-
-
-def placed_at(plan: Floorplan, placement: Placement | None, place: int) -> Floorplan:
-    """The floorplan as one of many places has it; None: without a placement."""
-    if placement is None:
-        return plan
-    return placed(
-        plan,
-        [LayerPlacement(*(part[place].numpy() for part in (layer.rows, layer.columns, layer.exchanged))) for layer in placement],
-    )
-
-
-def _placed_layer(layer: LayerPlan, chosen: LayerPlacement) -> LayerPlan:
-    for name, slots, count in (("row", chosen.rows, layer.slots[0]), ("column", chosen.columns, layer.slots[1])):
-        if len(np.unique(slots)) != len(slots) or slots.min() < 0 or slots.max() >= count:
-            raise NetError(f"a placement on {len(slots)} {name} slots does not choose each once from the floorplan's {count}")
-    where = np.ix_(chosen.rows, chosen.columns)
-    plus, minus = layer.plus[where], layer.minus[where]
-    if chosen.exchanged is None:
-        return LayerPlan(plus, minus)
-    return LayerPlan(np.where(chosen.exchanged, minus, plus), np.where(chosen.exchanged, plus, minus))
 
 
 def targets(plan: Floorplan, bits: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from hil.training.adc import Converter
 from hil.training.convolution import rows_of
 from hil.training.devices import Dies, crossbars, wiring
 from hil.training.electrics import Electrics, RollOff
-from hil.training.emulation import emulated, place_of
+from hil.training.emulation import emulated, places_of
 from hil.training.floorplan import floorplan
 from hil.training.net import parse_net
 from hil.training.network import Network, calibrated, column_sums, fresh_network, hidden_values
@@ -81,7 +81,7 @@ def test_every_layer_of_a_network_adds_up_to_what_was_emulated(name: str) -> Non
     network, dies, lab, unit_siemens = written(name)
     plan = floorplan(network.net)
     electrics = Electrics(roll_off=RollOff(), converter=Converter())
-    bars = emulated(place_of(dies, 0, unit_siemens, plan, network.bits(0), electrics), network.bounds)
+    bars = emulated(places_of(dies, unit_siemens, plan, electrics), network)
     values = torch.rand(1, 1, 20, network.net.sizes[0], generator=torch.Generator().manual_seed(3))
     for index, tiles in enumerate(tiles_of(plan)):
         limit = network.bounds.hidden_limit if index else 1.0

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.training.errors import NetError
-from hil.training.floorplan import Floorplan, Spares, floorplan, tiled
+from hil.training.floorplan import Floorplan, LayerPlan, Spares, floorplan, tiled
 from hil.training.net import Encoding, parse_net
-from hil.training.placed import LayerPlacement, placed, table, targets
+from hil.training.placed import table, targets
 from hil.training.tiles import tiles_of
 
 layers = st.lists(st.tuples(st.integers(1, 80), st.integers(1, 30)), min_size=1, max_size=3)
@@ -17,11 +17,11 @@ encodings = st.sampled_from(list(Encoding))
 
 def shuffled(plan: Floorplan, shapes: list[tuple[int, int]], rng: np.random.Generator) -> Floorplan:
     """Under a random placement."""
-    chosen = [
-        LayerPlacement(rng.permutation(layer.slots[0])[:inputs], rng.permutation(layer.slots[1])[:columns])
-        for layer, (inputs, columns) in zip(plan.layers, shapes, strict=True)
-    ]
-    return placed(plan, chosen)
+    layers = []
+    for layer, (inputs, columns) in zip(plan.layers, shapes, strict=True):
+        where = np.ix_(rng.permutation(layer.slots[0])[:inputs], rng.permutation(layer.slots[1])[:columns])
+        layers.append(LayerPlan(layer.plus[where], layer.minus[where]))
+    return Floorplan(tuple(layers), plan.dies, plan.encoding)
 
 
 def random_bits(plan: Floorplan, rng: np.random.Generator) -> list[np.ndarray]:
@@ -89,12 +89,6 @@ def test_bits_of_another_network_are_refused() -> None:
     plan = floorplan(parse_net("100-90-10"))
     with pytest.raises(NetError, match=r"layer 1 has bits \(2, 100, 90\)"):
         targets(plan, [np.ones((2, *layer.slots)) for layer in plan.layers])
-
-
-def test_a_placement_that_uses_a_slot_twice_is_refused() -> None:
-    plan = tiled([(3, 2)], Encoding.TIED)
-    with pytest.raises(NetError, match="row slots"):
-        placed(plan, [LayerPlacement(np.array([0, 1, 1]), np.array([0, 1]))])
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))
