@@ -11,14 +11,14 @@ from hil.model.refusals import PlanRefused
 from hil.model.runs import RunState
 from hil.runs.errors import CommandMissing, RunFailed
 from hil.station.describe import lost
-from hil.station.errors import InterlockOpen, NeedlesSpent, NotMadeSafe, StationError
+from hil.station.errors import InterlockOpen, NeedlesSpent, NotAligned, NotMadeSafe, StationError
 from hil.store.protocol import StoreError, Unwritable
 
 _log = logging.getLogger(__name__)
 
 _NAMED = (DriverError, StationError, StoreError, RunFailed, PlanRefused, CommandMissing)
 """Errors whose text is written for the operator; any other one is a fault of ours and is told with its type."""
-_AT_THE_PROBER = (ProberNeedsOperator, ProberRetryable, MotionRefused, InterlockOpen, NeedlesSpent)
+_AT_THE_PROBER = (ProberNeedsOperator, ProberRetryable, MotionRefused, InterlockOpen, NotAligned, NeedlesSpent)
 """What somebody puts right there."""
 _FOLLOWS = (NotMadeSafe, OutputMayBeOn, GeneratorExit)
 """What comes of something else that went wrong before it."""

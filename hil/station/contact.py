@@ -20,6 +20,7 @@ from drivers.errors import ProberBug, ProberNeedsOperator, ProberRetryable, Refu
 from drivers.smu.values import SourceSettings
 from drivers.values import Placement, ProberState
 from hil.model.lab import DieIndex, Limits
+from hil.station.alignment import Alignment
 from hil.station.errors import OPEN_OHMS, ContactFailed, WrongDie
 from hil.station.instruments import Instruments
 from hil.station.touchdowns import Touchdowns
@@ -88,6 +89,7 @@ class ContactMaker:
         self._limits = limits
         self._touchdowns = touchdowns
         self._checkpoint = checkpoint
+        self._alignment = Alignment(instruments.prober, touchdowns.log)
         self._overtravel_is_ours = touchdowns.overtravel_lent
 
     def lift(self) -> None:
@@ -100,6 +102,12 @@ class ContactMaker:
         """Needles up, then the ladder's overtravel off. Whoever calls has switched everything off, as far as it can be."""
         self._instruments.prober.separate()
         self._return_overtravel()
+        with suppress(Unwritable):
+            self.look_at_alignment()
+
+    def look_at_alignment(self) -> None:
+        """Whether the prober's driver has seen what may have moved the wafer; it is asked, not the prober. Raises Unwritable."""
+        self._alignment.look()
 
     def make(self, die: DieIndex) -> Contact:
         """In contact on return. Raises ContactFailed (TouchdownsSpent among them) and NeedlesSpent with everything off, the needles up."""
@@ -132,6 +140,7 @@ class ContactMaker:
     def _touch(self, die: DieIndex, attempt: int) -> _Down:
         self._checkpoint()
         self._instruments.off_and_isolated()
+        self._alignment.require()
         self._touchdowns.compare(self._instruments.prober.contact_count())
         if self._touchdowns.cleaning_is_due and self._touchdowns.cleanings_left:
             self._clean(die)

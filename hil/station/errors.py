@@ -30,6 +30,15 @@ class InterlockOpen(StationError):
     """While the needles were down, the vacuum was lost or a door opened: what was being measured is discarded."""
 
 
+class NotAligned(StationError):
+    """Something may have moved the wafer on the chuck since it was aligned."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the wafer may no longer lie as it was aligned ({why}): align it at the prober; to let the run go on is to say so"
+        )
+
+
 class PathOpened(StationError):
     """The controller left the junction that the SMU was measuring: what was measured would read as an open circuit."""
 

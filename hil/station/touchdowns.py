@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from hil.model.lab import DieIndex, Limits
 from hil.station.errors import CardSpent, CleaningDue, TouchdownsSpent
 from hil.store.protocol import NeedleLog
-from hil.store.records import Touch, Wear
+from hil.store.records import AlignmentDoubt, Touch, Wear
 
 _log = logging.getLogger(__name__)
 
@@ -40,68 +40,68 @@ def difference(wear: Wear, prober: str, counter: int) -> Difference | None:
 
 
 class Touchdowns:
-    """The budgets of lab.toml over a log. prober: serial number of the one whose counter is compared."""
+    """The budgets of lab.toml over a log, which is `log`. prober: serial number of the one whose counter is compared."""
 
     def __init__(self, limits: Limits, log: NeedleLog, prober: str) -> None:
-        self._limits, self._log, self._prober = limits, log, prober
+        self._limits, self.log, self._prober = limits, log, prober
 
     def compare(self, counter: int) -> None:
         """Takes note of the prober's own count; a difference is told and counted."""
-        found = difference(self._log.wear(), self._prober, counter)
+        found = difference(self.log.wear(), self._prober, counter)
         if found is None:
             return
         if found.text is not None:
             _log.warning("%s", found.text)
-        self._log.counted(self._prober, counter, found.others, found.text)
+        self.log.counted(self._prober, counter, found.others, found.text)
 
     def book(self, die: DieIndex, attempt: int) -> int:
         """Number of a touchdown to come, on disk. attempt: which one of its contact.
 
         Raises TouchdownsSpent for the die, CardSpent, CleaningDue, and then nothing was booked; Unwritable.
         """
-        wear, limits = self._log.wear(die), self._limits
+        wear, limits = self.log.wear(die), self._limits
         if wear.on_die >= limits.touchdowns_per_die:
             raise TouchdownsSpent(die, wear.on_die, limits.touchdowns_per_die)
         if wear.on_card >= limits.touchdowns_per_card:
             raise CardSpent(wear.on_card, limits.touchdowns_per_card)
         if wear.since_cleaning >= limits.touchdowns_per_cleaning:
             raise CleaningDue(wear.since_cleaning, limits.touchdowns_per_cleaning)
-        return self._log.book(die, attempt)
+        return self.log.book(die, attempt)
 
     def give_back(self, number: int) -> None:
         """The prober refused to move: nothing was touched."""
-        self._log.give_back(number)
+        self.log.give_back(number)
 
     def made(self, number: int, touch: Touch) -> None:
         """What came of a booked touchdown; its count is compared."""
         self.compare(touch.counter)
-        self._log.made(number, touch)
+        self.log.made(number, touch)
 
     @property
     def cleaning_is_due(self) -> bool:
-        return self._log.wear().since_cleaning >= self._limits.touchdowns_per_cleaning
+        return self.log.wear().since_cleaning >= self._limits.touchdowns_per_cleaning
 
     @property
     def cleanings_left(self) -> int:
         """For this wafer."""
-        return max(self._limits.cleanings_per_wafer - self._log.wear().cleanings, 0)
+        return max(self._limits.cleanings_per_wafer - self.log.wear().cleanings, 0)
 
     @property
     def overtravel_lent(self) -> bool:
         """Whether the prober's overtravel was switched on by us, now or before a crash."""
-        return self._log.wear().overtravel_lent
+        return self.log.wear().overtravel_lent
 
     def lend_overtravel(self, on: bool) -> None:
         """Before it is switched on; after it was switched off again."""
-        self._log.lend_overtravel(on)
+        self.log.lend_overtravel(on)
 
     def book_cleaning(self, touches: int) -> int:
         """Number of a cleaning to come, on disk. touches: of the needles on the cleaning pad."""
-        return self._log.book_cleaning(touches)
+        return self.log.book_cleaning(touches)
 
     def cleaned(self, number: int, counter: int) -> None:
         """counter: the prober's own afterwards, whether it counts cleaning or not."""
-        self._log.cleaned(number, counter)
+        self.log.cleaned(number, counter)
 
 
 @dataclass
@@ -123,10 +123,11 @@ class NeedleLogInMemory:
     _wafer: str = ""
     _prober: str | None = None
     _lent: bool = False
+    _run: str | None = None
+    _doubt: tuple[str, str | None] | None = None
 
     def at(self, wafer: str, run: str | None) -> None:
-        del run
-        self._wafer = wafer
+        self._wafer, self._run = wafer, run
 
     def wear(self, die: DieIndex | None = None) -> Wear:
         rows, here = self._rows, [row for row in self._rows if row.wafer == self._wafer]
@@ -163,6 +164,15 @@ class NeedleLogInMemory:
 
     def lend_overtravel(self, on: bool) -> None:
         self._lent = on
+
+    def note_alignment(self, why: str | None) -> None:
+        self._doubt = None if why is None else (why, self._run)
+
+    def alignment_doubt(self) -> AlignmentDoubt | None:
+        if self._doubt is None:
+            return None
+        why, run = self._doubt
+        return AlignmentDoubt(why, told=run is not None and run == self._run)
 
     def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
         del text

@@ -11,7 +11,7 @@ Kinds and payloads (JSON), as REST and server-sent events show them:
             of "clock stepped": seconds
   wafer     wafer, dies (count)
   station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", "card", "card_cleaned",
-            "touchdowns_elsewhere", or a note's kind), text, data, by; of no run, but "may_be_on" of the run that it befell
+            "touchdowns_elsewhere", "not_aligned", or a note's kind), text, data, by; of no run, but "may_be_on" of the run that it befell
 """
 
 from collections.abc import Mapping

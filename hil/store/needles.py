@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from hil.model.lab import DieIndex
 from hil.store import schema
 from hil.store.database import Database
-from hil.store.records import CardRecord, Touch, TouchRecord, Wear
+from hil.store.records import AlignmentDoubt, CardRecord, Touch, TouchRecord, Wear
 from hil.store.shelf import Shelf
 
 FIRST_CARD = "first card"
-CARD, CLEANED, COUNTED = "card", "card_cleaned", "touchdowns_elsewhere"
+CARD, CLEANED, COUNTED, NOT_ALIGNED = "card", "card_cleaned", "touchdowns_elsewhere", "not_aligned"
 """Kinds of the station's events."""
 _log = schema.needle_log
 _Where = ColumnElement[bool]
@@ -107,6 +107,23 @@ class SqlNeedleLog:
         """The service is about to switch the prober's overtravel on, or has switched it off again."""
         with self._db.write() as connection:
             self._insert(connection, "overtravel", 0, finding="on" if on else "off")
+
+    def note_alignment(self, why: str | None) -> None:
+        """What may have moved the wafer on the chuck, seen or told while the run of `at` was measured; None: it is aligned again."""
+        doubt = self.alignment_doubt()
+        with self._db.write() as connection:
+            self._insert(connection, "alignment", 0, finding="sure" if why is None else "doubt", text=why)
+            if why is not None and doubt is None:
+                told = {"what": NOT_ALIGNED, "text": f"the wafer may no longer lie as it was aligned: {why}", "by": None, "data": {}}
+                connection.execute(schema.events.insert().values(run=None, at=self._now(), kind="station", payload=told))
+
+    def alignment_doubt(self) -> AlignmentDoubt | None:
+        newest = select(_log.c.finding, _log.c.text, _log.c.run).where(_log.c.number == _last(_log.c.kind == "alignment").scalar_subquery())
+        with self._db.read() as connection:
+            row = connection.execute(newest).one_or_none()
+        if row is None or row.finding == "sure":
+            return None
+        return AlignmentDoubt(row.text, told=row.run is not None and row.run == self._run)
 
     def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
         """What the prober's own counter says. others: touchdowns by it that are not ours. text: how it differs from ours, None where

@@ -10,6 +10,7 @@ from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import Event, RunState, Step
 from hil.store.records import (
+    AlignmentDoubt,
     CalibrationRecord,
     CardRecord,
     EvaluationRecord,
@@ -116,6 +117,14 @@ class NeedleLog(Protocol):
 
     def lend_overtravel(self, on: bool) -> None:
         """The service is about to switch the prober's overtravel on, or has switched it off again; on disk when it returns."""
+        ...
+
+    def note_alignment(self, why: str | None) -> None:
+        """What may have moved the wafer on the chuck, seen or told while the run of `at` was measured; None: it is aligned again."""
+        ...
+
+    def alignment_doubt(self) -> AlignmentDoubt | None:
+        """None while nothing is known against the alignment."""
         ...
 
     def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:

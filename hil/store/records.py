@@ -203,6 +203,14 @@ class Wear:
 
 
 @dataclass(frozen=True)
+class AlignmentDoubt:
+    """why: what may have moved the wafer on the chuck. told: the run that is measured was stopped for it, or saw it happen."""
+
+    why: str
+    told: bool
+
+
+@dataclass(frozen=True)
 class Touch:
     """What came of a touchdown. counter: the prober's own count afterwards. ohms: of the pad pair, infinite where no current flows.
     overtravel_um: beyond contact height."""

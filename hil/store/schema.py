@@ -184,8 +184,8 @@ needle_log = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("at", String, nullable=False),
-    # touchdown, cleaning, counted (the prober's counter and ours were compared), overtravel (of the prober, lent or given back), card
-    # (another one was put in).
+    # touchdown, cleaning, counted (the prober's counter and ours were compared), overtravel (of the prober, lent or given back), alignment
+    # (in doubt, or sure again), card (another one was put in).
     Column("kind", String, nullable=False),
     # How often the needles came down for it; 0 where the prober refused to move.
     Column("count", Integer, nullable=False),

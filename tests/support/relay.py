@@ -90,8 +90,20 @@ class Relay:
                     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     upstream = self._connect()
                     self._sockets.append(peer)
-                    self._start(self._pump, lambda peer=peer: _receive(peer), upstream.sendall, "to_device", upstream)
-                    self._start(self._pump, lambda upstream=upstream: _receive(upstream), peer.sendall, "to_host", peer)
+                    ways = [("to_device", peer, upstream), ("to_host", upstream, peer)]
+                    under_way = list(ways)
+                    for way, source, sink in ways:
+                        self._start(self._carry, way, source, sink, under_way)
+
+    def _carry(self, way: str, source: socket.socket, sink: socket.socket, under_way: list[object]) -> None:
+        """One way of a connection. Whoever ends last closes it: a relay may see hundreds of them."""
+        self._pump(lambda: _receive(source), sink.sendall, way, sink)
+        under_way.pop()
+        if not under_way:
+            for each in (source, sink):
+                each.close()
+                with contextlib.suppress(ValueError):
+                    self._sockets.remove(each)
 
     def _pump(
         self, receive: Callable[[], bytes | None], send: Callable[[bytes], object], way: str, other: socket.socket | None = None

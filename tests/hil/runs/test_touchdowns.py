@@ -161,3 +161,23 @@ def test_a_climbed_ladder_and_a_cleaning_agree_with_the_probers_own_count(lab: S
     assert (card.touchdowns, card.since_cleaning, card.elsewhere) == (4 + 5, 1, 0)
     assert [event for event in store.events(limit=10_000) if event.payload.get("what") == "touchdowns_elsewhere"] == []
     assert lab.world.damage == []
+
+
+# --- a wafer that may have moved
+def test_no_run_of_a_later_process_touches_a_wafer_that_lay_without_vacuum_before_somebody_saw_to_it(
+    lab: SimulatedLab, store: Store
+) -> None:
+    with Service(lab.config, store) as service:
+        until(lambda: store.station().snapshot.get("prober") is not None, 20)
+        lab.prober.lose_vacuum()
+        until(lambda: any(event.payload.get("what") == "not_aligned" for event in store.events()), 20)
+    lab.prober.vacuum_lost, lab.prober.chuck.vacuum_on = False, True
+    with Service(lab.config, store) as service:
+        run = service.reached(service.submit(plan_of(kind="contact_check")), RunState.PAUSED, RunState.FINISHED)
+        assert run.state is RunState.PAUSED
+        assert "may no longer lie as it was aligned (the vacuum was seen off)" in (run.error or "")
+        assert store.touchdowns("W1") == {}
+        store.want(run.id, "resume")
+        assert service.ended(run).state is RunState.FINISHED
+        assert service.ended(service.submit(plan_of(kind="contact_check", dies=[(0, 0)]))).state is RunState.FINISHED
+    assert lab.world.damage == []

@@ -11,7 +11,7 @@ from hil.station.errors import CardSpent, CleaningDue, ContactFailed, NeedlesSpe
 from hil.station.touchdowns import Difference, NeedleLogInMemory, Touchdowns, difference
 from hil.store import open_store
 from hil.store.protocol import NeedleLog
-from hil.store.records import Touch, Wear
+from hil.store.records import AlignmentDoubt, Touch, Wear
 
 DIE, OTHER = (0, 0), (1, 0)
 
@@ -91,7 +91,9 @@ def test_a_difference_is_told_once() -> None:
 @settings(max_examples=3, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["touch", "cut short", "refused", "elsewhere", "reset", "clean", "wafer", "lend", "return"]),
+        st.sampled_from(
+            ["touch", "cut short", "refused", "elsewhere", "reset", "clean", "wafer", "run", "lend", "return", "doubt", "sure"]
+        ),
         min_size=8,
         max_size=20,
     )
@@ -106,12 +108,12 @@ def test_log_in_memory_and_in_the_store_say_the_same(steps: list[str]) -> None:
         store.close()
 
 
-def _walk(log: NeedleLog, steps: list[str]) -> list[Wear]:
+def _walk(log: NeedleLog, steps: list[str]) -> list[tuple[Wear, AlignmentDoubt | None]]:
     log.at("W1", None)
     touchdowns = Touchdowns(Limits(touchdowns_per_die=1000), log, "SIM1")
     counter, wafers = 5, 1
     touchdowns.compare(counter)
-    seen = [log.wear(DIE)]
+    seen = [(log.wear(DIE), log.alignment_doubt())]
     for step in steps:
         if step in ("touch", "cut short", "refused"):
             number = touchdowns.book(DIE, 1)
@@ -125,11 +127,13 @@ def _walk(log: NeedleLog, steps: list[str]) -> list[Wear]:
             touchdowns.cleaned(touchdowns.book_cleaning(5), counter)
         elif step in ("lend", "return"):
             touchdowns.lend_overtravel(step == "lend")
-        elif step == "wafer":
+        elif step in ("doubt", "sure"):
+            log.note_alignment("the vacuum was seen off" if step == "doubt" else None)
+        elif step in ("wafer", "run"):
             wafers += 1
-            log.at(f"W{wafers}", None)
+            log.at(f"W{wafers}", f"r{wafers}" if step == "run" else None)
         else:
             counter = 0 if step == "reset" else counter + 2
             touchdowns.compare(counter)
-        seen.append(log.wear(DIE))
+        seen.append((log.wear(DIE), log.alignment_doubt()))
     return seen
