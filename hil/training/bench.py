@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hil.training.draws import Fixed, IdealWithSpread
 from hil.training.net import Net
-from hil.training.network import DEFAULT_BOUNDS, Bounds, Hidden, Network, Statistics, calibrated, fresh_network, ideal_crossbars
+from hil.training.network import DEFAULT_BOUNDS, Bounds, Hidden, Joined, Network, Statistics, calibrated, fresh_network, ideal_crossbars
 from hil.training.trainer import Images, Recipe, generator, train
 
 Report = Callable[[str, int, int, float], None]
@@ -21,7 +21,7 @@ BASELINE = "software"
 class Budget:
     """How much training. images: of the 60,000. calibration_images: for column statistics; recalibration_images: run through each die,
     unlabelled; importance_images: for what placement minimises. pool, placed_pool: fresh dies made before an epoch, before every
-    `place_every` epochs."""
+    `place_every` epochs. bounds: of the software network; shared_bounds: of a statistics-aware one."""
 
     clean: Recipe
     varied: Recipe
@@ -31,6 +31,7 @@ class Budget:
     trimmed: Recipe
     retrained: Recipe
     bounds: Bounds = DEFAULT_BOUNDS
+    shared_bounds: Bounds = DEFAULT_BOUNDS
     images: int = 60_000
     calibration_images: int = 10_000
     recalibration_images: int = 2_000
@@ -40,14 +41,19 @@ class Budget:
     place_every: int = 4
 
 
+TIGHT = Bounds(hidden_limit=1.5, output_limit=2.5, joined=Joined.MEDIAN)
+"""For weights that must do without any step per die."""
+PAPER = Bounds(Hidden.TANH, output_limit=float("inf"))
+
 FULL = Budget(
     clean=Recipe(epochs=20, batch=256, rate=5e-3, statistics=Statistics.POOLED),
     varied=Recipe(epochs=14, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
     hardware_aware=Recipe(epochs=4, batch=256, rate=3e-3, statistics=Statistics.POOLED),
-    statistics_aware=Recipe(epochs=30, batch=512, rate=1.5e-2, maps=8),
+    statistics_aware=Recipe(epochs=24, batch=512, rate=1e-2, maps=8),
     placed=Recipe(epochs=24, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
     trimmed=Recipe(epochs=3, batch=500, rate=5e-3, digital_only=True),
     retrained=Recipe(epochs=3, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+    shared_bounds=TIGHT,
 )
 FULL_QUICK = replace(
     FULL,
@@ -64,7 +70,6 @@ FULL_QUICK = replace(
     placed_pool=32,
     place_every=2,
 )
-PAPER = Bounds(Hidden.TANH, output_limit=float("inf"))
 DEMO = Budget(
     clean=Recipe(epochs=16, batch=256, rate=5e-3, statistics=Statistics.POOLED),
     varied=Recipe(epochs=12, batch=512, rate=3e-3, maps=8, statistics=Statistics.POOLED),
@@ -74,6 +79,7 @@ DEMO = Budget(
     trimmed=Recipe(epochs=2, batch=500, rate=5e-3, digital_only=True),
     retrained=Recipe(epochs=3, batch=256, rate=3e-3, statistics=Statistics.POOLED),
     bounds=PAPER,
+    shared_bounds=PAPER,
 )
 QUICK = Budget(
     clean=Recipe(epochs=10, batch=128, rate=5e-3, statistics=Statistics.POOLED),
@@ -84,6 +90,7 @@ QUICK = Budget(
     trimmed=Recipe(epochs=2, batch=250, rate=5e-3, digital_only=True),
     retrained=Recipe(epochs=2, batch=128, rate=3e-3, statistics=Statistics.POOLED),
     bounds=PAPER,
+    shared_bounds=PAPER,
     images=6_000,
     calibration_images=1_000,
     recalibration_images=1_000,

@@ -14,7 +14,7 @@ from torch import Tensor
 from hil.model.maps import npy_bytes, sha256_hex
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
-from hil.training.network import Bounds, Hidden, Layer, Network
+from hil.training.network import Bounds, Hidden, Joined, Layer, Network
 from hil.training.placement import Placed, Placement
 from hil.training.wafer import MeasuredWafer
 
@@ -113,12 +113,13 @@ def _described(network: Network) -> dict[str, str | float]:
         "hidden": bounds.hidden,
         "hidden_limit": bounds.hidden_limit,
         "output_limit": str(bounds.output_limit),  # May be infinite, which JSON cannot say.
+        "joined": bounds.joined,
     }
 
 
 def _network(opened: Any, method: str, described: Mapping[str, Any]) -> Network:
     net = parse_net(described["net"], described["encoding"])
-    bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], float(described["output_limit"]))
+    bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], float(described["output_limit"]), Joined(described["joined"]))
     return Network(net, tuple(_layer(opened, method, index) for index in range(len(net.shapes))), bounds)
 
 

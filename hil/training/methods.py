@@ -6,7 +6,7 @@ Rule 2: every method starts from the same software network and is judged on the 
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from torch import Tensor
@@ -15,7 +15,7 @@ from hil.training.bench import Bench
 from hil.training.devices import Dies, own
 from hil.training.draws import Fixed, Pool, Shuffled
 from hil.training.importance import importance
-from hil.training.network import Crossbars, Network, Statistics, calibrated, ideal_crossbars
+from hil.training.network import Crossbars, Joined, Network, Statistics, calibrated, ideal_crossbars
 from hil.training.placement import Placement, place
 from hil.training.recalibration import recalibrated
 from hil.training.site import Site
@@ -81,7 +81,8 @@ class Work:
         return Work(self.bench, self.baseline, site)
 
     def fitted(self, network: Network, placement: Placement | None = None) -> Outcome:
-        """Recalibrated on each die's own map: a copy a place."""
+        """Recalibrated on each die's own map: a copy a place. Columns of a class are then weighed, so their mean is what counts."""
+        network = replace(network, bounds=replace(network.bounds, joined=Joined.MEAN))
         ideal = calibrated(network, ideal_crossbars(network.net), self.bench.many)
         bars = own(self.site.bars(self.site.read, placement))
         return Outcome(recalibrated(ideal.repeated(len(self.site)), bars, ideal, self.bench.unlabelled), self.site, placement, network)
@@ -180,12 +181,14 @@ METHODS: Mapping[str, Method] = {
 
 
 def _train_on_statistics(work: Work) -> Network:
-    """Frozen column statistics, of the software network on such dies: a few shorts would ruin running ones."""
+    """Frozen column statistics, of the software network on ideal devices: a few shorts would ruin running ones. Tight bounds, and the
+    median of the columns of a class, leave a short little to say."""
     bench, recipe = work.bench, work.bench.budget.statistics_aware
     order = bench.order(STATISTICS_AWARE)
     fresh = Shuffled(work.site.seen, work.site.plan.dies, order)
     pool = Pool(lambda _: work.site.bars(fresh.draw(bench.budget.pool)), recipe.maps, 1, order)
-    start = work.baseline
+    start = replace(work.baseline, bounds=bench.budget.shared_bounds)
+    start = calibrated(start, ideal_crossbars(bench.net), bench.many)
     return train(start, pool, bench.train, recipe, order, bench.done(STATISTICS_AWARE, recipe.epochs))
 
 

@@ -76,9 +76,16 @@ class Hidden(StrEnum):
     TANH = "tanh"
 
 
+class Joined(StrEnum):
+    """How the columns of one class make its score. The median of three is that of the two good ones when one is shorted."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+
+
 @dataclass(frozen=True)
 class Bounds:
-    """Ranges of the digital side: a short can saturate a unit but shift it no further.
+    """Ranges of the digital side: a short can saturate a unit but shift it no further. The same on every die.
 
     hidden_limit: in units of the read voltage. output_limit: of an output column, in standard deviations of that column.
     """
@@ -86,6 +93,7 @@ class Bounds:
     hidden: Hidden = Hidden.CLIP
     hidden_limit: float = 3.0
     output_limit: float = 4.0
+    joined: Joined = Joined.MEAN
 
 
 DEFAULT_BOUNDS = Bounds()
@@ -204,11 +212,12 @@ def hidden_values(sums: Tensor, layer: Layer, bounds: Bounds, statistics: Statis
 
 
 def class_scores(sums: Tensor, layer: Layer, network: Network, statistics: Statistics = Statistics.CARRIED) -> Tensor:
-    """Class scores: each column bounded, then scaled, then the columns of a class averaged."""
+    """Each column bounded, then scaled, then the columns of a class joined: (copies, maps, images, classes)."""
     limit = network.bounds.output_limit
     values = normalised(sums, layer, statistics).clamp(-limit, limit)
     values = torch.addcmul(_wide(layer.shift), values, _wide(layer.gain))
-    return values.unflatten(-1, (network.net.classes, network.net.replicas)).mean(dim=-1)
+    columns = values.unflatten(-1, (network.net.classes, network.net.replicas))
+    return columns.mean(dim=-1) if network.bounds.joined is Joined.MEAN else columns.median(dim=-1).values
 
 
 def logits(images: Tensor, network: Network, bars: Crossbars, statistics: Statistics = Statistics.CARRIED) -> Tensor:
