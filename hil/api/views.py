@@ -192,9 +192,12 @@ def station_view(store: Store, lab: LabConfig, runs: Sequence[RunRecord], now: d
 
 
 def origin_header(metas: Sequence[Meta]) -> str:
-    """`measured`, or `simulated; seed=...`: one simulated instrument, or one simulated map of a stack, makes it simulated."""
+    """`measured`, or `simulated; seed=...`: one simulated instrument, or one simulated map of a stack, makes it simulated. `imported`: some
+    of it was measured elsewhere, and nobody here knows by what."""
     origins: list[Mapping[str, Any]] = [meta.get("origin") or {} for meta in metas]
     simulated = [origin for origin in origins if origin.get("simulated")]
+    if not simulated and any(origin.get("imported") for origin in origins):
+        return "imported"
     if not simulated:
         return "measured" if metas and all("simulated" in origin for origin in origins) else "unknown"
     seeds = sorted({str(origin["seed"]) for origin in simulated if origin.get("seed") is not None})

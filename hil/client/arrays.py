@@ -16,10 +16,15 @@ Die = tuple[int, int]
 
 @dataclass(frozen=True)
 class Origin:
-    """Whether a simulated instrument took part, and the seeds of the simulated wafer."""
+    """Whether a simulated instrument took part, and the seeds of the simulated wafer; or that it was measured elsewhere."""
 
     simulated: bool
     text: str
+
+    @property
+    def imported(self) -> bool:
+        """Neither measured nor simulated here: nobody here knows by what."""
+        return self.text.startswith("imported")
 
     @property
     def seed(self) -> int | None:

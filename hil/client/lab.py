@@ -171,6 +171,20 @@ class LabClient(CertaintyCalls):
         """PNG of a map."""
         return self._service.call("GET", path_of("maps", f"{map_id}.png")).content
 
+    def import_maps(self, wafer: str, x: int, y: int, maps: Mapping[str, NDArray[Any]], **told: Any) -> dict[str, Any]:
+        """Bring maps measured elsewhere to a die. maps: arrays by state, "P", "AP" or "as_found", in kernels or as they lie on the die.
+        told: units, read_volts, measured_at, temperature_c, source, declared_origin, note. Returns run and maps (ids).
+
+        Raises RequestRefused.
+        """
+        objects = {state: {"object": self.put_object(array)} for state, array in maps.items()}
+        return self._service.json("POST", path_of("dies", wafer, x, y, "import"), json={"maps": objects, **told})
+
+    def map_part(self, map_id: str, part: Literal["lines", "uncertainty"]) -> NDArray[Any]:
+        """The array beside a map: line faults of a defect map, its confidence, or a conductance map's standard uncertainty. Raises
+        NotFound where there is none."""
+        return array_of(self._get_array(path_of("maps", map_id, part), None, {}))
+
     # --- wafers, objects
     def wafers(self) -> list[dict[str, Any]]:
         return self._service.json("GET", "/wafers", query={"limit": 1000})["items"]

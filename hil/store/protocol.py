@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
-from hil.model.runs import Event, RunState, Step
+from hil.model.runs import Event, MapMeasured, RunState, Step
 from hil.store.records import (
     AlignmentDoubt,
     CalibrationRecord,
@@ -150,6 +150,18 @@ class Store(Protocol):
     ) -> RunRecord:
         """Queue a run with its steps in one transaction. key: (Idempotency-Key, sha256 of the body); the same key and
         body return the run made before. Raises KeyConflict for the same key with another body."""
+        ...
+
+    def import_maps(
+        self,
+        plan: Mapping[str, Any],
+        plan_hash: str,
+        maps: Sequence[MapMeasured],
+        requested_by: str,
+        key: tuple[str, str] | None = None,
+    ) -> RunRecord:
+        """Maps measured elsewhere, as a run that is finished when it is written; one transaction. plan: kind "import", the wafer, and what
+        is known of the maps. key: as of `submit`. Raises KeyConflict, Unwritable."""
         ...
 
     def run(self, run_id: str) -> RunRecord: ...

@@ -48,7 +48,7 @@ class Runs(Shelf):
         """See Store. The run, its steps and its key are one transaction."""
         with self._db.write() as connection:
             if key is not None:
-                made = _run_of_key(connection, *key)
+                made = run_of_key(connection, *key)
                 if made is not None:
                     return find_run(connection, made)
             run_id = self._insert_run(connection, dict(plan), plan_hash, len(steps), unit=unit, by=requested_by)
@@ -195,7 +195,8 @@ def _with_output(connection: Connection, error: str | None) -> str | None:
     return f"{error}; {what}" if error else what
 
 
-def _run_of_key(connection: Connection, key: str, body_sha256: str) -> str | None:
+def run_of_key(connection: Connection, key: str, body_sha256: str) -> str | None:
+    """The run that was made under this key before. Raises KeyConflict for another body."""
     row = connection.execute(select(schema.keys).where(schema.keys.c.key == key)).one_or_none()
     if row is None:
         return None

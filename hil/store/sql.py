@@ -5,6 +5,7 @@ from pathlib import Path
 from hil.store.calibrations import Calibrations
 from hil.store.database import Database
 from hil.store.events import Events
+from hil.store.imports import Imports
 from hil.store.live import Live
 from hil.store.maps import Maps
 from hil.store.models import Models
@@ -12,14 +13,13 @@ from hil.store.needles import Needles
 from hil.store.objects import Objects
 from hil.store.protocol import Store, Unwritable
 from hil.store.pulses import SqlPulseIds
-from hil.store.runs import Runs
 from hil.store.shelf import Clock, utc_now
 from hil.store.station import Station
 from hil.store.tokens import Tokens
 from hil.store.wafers import Wafers
 
 
-class SqlStore(Wafers, Runs, Events, Maps, Calibrations, Needles, Live, Models, Station, Tokens):
+class SqlStore(Wafers, Imports, Events, Maps, Calibrations, Needles, Live, Models, Station, Tokens):
     """hil.store.protocol.Store on SQLite and files. Safe from any thread; open one per process."""
 
     def pulse_ids(self) -> SqlPulseIds:
