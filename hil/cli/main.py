@@ -17,6 +17,7 @@ from hil.cli import (
     station_commands,
     statistics_commands,
     train_commands,
+    twin_commands,
 )
 from hil.cli.card_commands import cards
 from hil.cli.options import CommandFailed
@@ -62,6 +63,7 @@ COMMANDS = (
     ("evaluate", evaluate_commands.evaluate, "hil evaluate placed.safetensors --wafer W1 --in-the-loop 0,0"),
     ("follow", evaluate_commands.follow, "hil follow placed.safetensors --wafer W1"),
     ("statistics", statistics_commands.statistics, "hil statistics W1"),
+    ("twin", twin_commands.twin, "hil twin W1 --out twin.toml, later hil twin W1 --against W1-twin"),
     ("changes", statistics_commands.changes, "hil changes W1 -3 0 --from r7-0a1b2c --to r9-4d5e6f"),
 )
 WITH_DIE = ("map", "changes")
