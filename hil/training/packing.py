@@ -100,7 +100,9 @@ class _Way:
 
 
 def _used_bad(layers: Layers, bad: Bools) -> int:
-    return sum(int(bad.ravel()[packed.junctions].sum()) for layer in layers for packed in layer)
+    """How many of them hold a weight, or serve as a reference of one."""
+    parts = [part for layer in layers for packed in layer for part in (packed.junctions, packed.reference) if part is not None]
+    return sum(int(bad.ravel()[part].sum()) for part in parts)
 
 
 def _whole_layers(strips: list[list[Strip]], bad: Bools, way: _Way) -> Layers | None:
