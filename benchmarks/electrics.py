@@ -3,7 +3,7 @@ each effect alone and with all of them; once with the digital side fitted to the
 
 Line resistance is harsher than the simulator's default, which has none: 2 Ohm from cell to cell and 30 Ohm to each end of a line.
 
-python -m benchmarks.electrics [--population default] [--dies 8] [--images 30000] [--seed 0] [--net 100-76-10x3]
+python -m benchmarks.electrics [--population default] [--dies 8] [--images 60000] [--seed 0] [--net 100-76-10x3]
 """
 
 import argparse
@@ -30,7 +30,7 @@ from hil.training.site import site
 from hil.training.trainer import train_and_test
 from hil.training.wafer import reference_of
 
-JUDGED_IMAGES, FITTED_IMAGES = 5_000, 500
+JUDGED_IMAGES, FITTED_IMAGES = 10_000, 1_000
 ALL = Electrics(lines=DieLines(2.0, 30.0), roll_off=RollOff(), noise=Noise(), converter=Converter())
 OPTIONS = {
     "none": Electrics(),
@@ -46,7 +46,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--population", default="default")
     asked.add_argument("--dies", type=int, default=8)
-    asked.add_argument("--images", type=int, default=30_000)
+    asked.add_argument("--images", type=int, default=60_000)
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--net", default="100-76-10x3")
     given = asked.parse_args()
