@@ -72,7 +72,7 @@ def test_the_table_ends_with_one_json_object_of_the_promised_form(hil: Callable[
 def test_a_wafer_that_was_kept_damaged_is_named(cached: Path) -> None:
     wanted = Wanted(population("10x-0.3"), TEST_SEED, QUICK_DIES)
     (cached / "populations" / f"{wanted.key}.npz").write_bytes(b"half a file")
-    with pytest.raises(MapsError, match="is damaged.*delete it"):
+    with pytest.raises(MapsError, match=r"is damaged.*delete it"):
         measured(wanted, Console())
 
 
