@@ -34,7 +34,7 @@ _SWITCH_ON_S = 0.1
 """Setting the SMU up, on, off, and isolated again."""
 _ADC_S, _SETTLING_S, _SWITCH_S = 10e-6, 20e-6, 5e-6
 _REPEATED = 0.05
-"""Share of a kernel's junctions pulsed again in a verify round."""
+"""Share of a kernel's junctions pulsed, and read, again in a verify round."""
 _IN_DOUBT = 0.3
 """Junctions of a kernel that a screening pass leaves in doubt."""
 _RESETS = 1.0
@@ -92,7 +92,7 @@ def _kernel_s(plan: ReadPlan | CharacterisePlan | ProgramPlan | RetentionPlan, j
         return reading_s
     pulsing_s = _COMMAND_S + junctions * (plan.pulse_s + _SWITCH_S)
     rounds = 2 * (plan.max_pulses - 1)
-    return 2 * (reading_s + pulsing_s) + rounds * (reading_s + _REPEATED * pulsing_s)
+    return 2 * (reading_s + pulsing_s) + rounds * _REPEATED * (reading_s + pulsing_s)
 
 
 def _switching_s(plan: SwitchingPlan, kernels: int, reading_s: float) -> float:

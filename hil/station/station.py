@@ -206,6 +206,11 @@ class Station:
             return self._instruments.crossbar.pulse(kernel, mask, volts, seconds)
 
     @property
+    def board_reads_lists(self) -> bool:
+        """Whether the board reads single junctions, not whole kernels alone (`read_junctions`)."""
+        return Opcode.READ_LIST.name not in self._instruments.crossbar.info().missing
+
+    @property
     def board_writes(self) -> bool:
         """Whether the board brings a kernel to its targets by itself (`write_verify`)."""
         info = self._instruments.crossbar.info()

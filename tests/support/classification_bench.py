@@ -24,6 +24,7 @@ from hil.runs.metadata import DieResults
 from hil.runs.results import characterised
 from hil.runs.write_verify import KernelWriter
 from hil.station.reading import Conductance
+from simulator.instruments import adc
 from simulator.physics.die import Die
 from simulator.physics.fab import PRESETS
 from simulator.physics.wafer import Wafer
@@ -36,16 +37,16 @@ PULSE_S, READ_S, SETTLE_S, SMU_S = 5e-6, 10e-6, 25e-6, 10e-3
 
 @dataclass
 class Clock:
-    """Of the lab, as long as things take."""
+    """Of the lab, as long as things take. tick_s: between two readings of a calibration, and nothing afterwards."""
 
     now_ns: int = 0
+    tick_s: float = 1.0
 
     def passes(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
 
     def tick(self) -> None:
-        """Between two readings of a calibration."""
-        self.passes(1.0)
+        self.passes(self.tick_s)
 
 
 @dataclass
@@ -57,6 +58,7 @@ class StationInProcess:
     """What a `KernelWriter` asks of a station, answered by the world: board and SMU on the die in contact."""
 
     board_writes = False
+    board_reads_lists = True
 
     def __init__(self, bench: Bench, clock: Clock, by_pulses: bool) -> None:
         geometry = bench.world.geometry
@@ -69,9 +71,15 @@ class StationInProcess:
         siemens = self._bench.board(kernel, read_volts, averages)
         return Conductance(siemens.astype(np.float32), int(np.isnan(siemens).sum()))
 
-    def read_junctions(self, junctions: Sequence[Any], read_volts: float, *_: Any) -> Conductance:
+    def read_junctions(self, junctions: Sequence[Any], read_volts: float, averages: int, path: str, *_: Any) -> Conductance:
+        devices = np.ravel_multi_index(tuple(np.array(junctions).T), self.lab.chip.shape)
+        if path == "board":
+            self._clock.passes(len(junctions) * (SETTLE_S + averages * READ_S))
+            amps = self._bench.world.read_devices_amps(devices, read_volts, averages)
+            siemens = (adc.convert(amps, averages).astype(np.float64) - adc.ZERO_CODE) * adc.CODE_PA * 1e-12 / read_volts
+            return Conductance(siemens.astype(np.float32), 0)
         found = np.empty(len(junctions))
-        for place, device in enumerate(np.ravel_multi_index(tuple(np.array(junctions).T), self.lab.chip.shape)):
+        for place, device in enumerate(devices):
             self._clock.passes(SMU_S)
             found[place] = self._bench.smu.siemens(np.array([device]), read_volts)[0]
         self.smu_readings += len(junctions)
@@ -118,6 +126,7 @@ class Lab:
         self.world = World(self.wafer, now_ns=lambda: self.clock.now_ns)
         self._smu = Smu(self.world, f"SIM{self.seed}")
         self.calibration = self._calibrated() if self.calibrated else None
+        self.clock.tick_s = 0.0
 
     def _calibrated(self) -> Calibration:
         self.world.touch(self.wafer.dies[0])
