@@ -1,15 +1,18 @@
 """25. Whatever goes wrong in the prober, no wafer and no card is damaged, the station is left safe, and the run says what is to be done."""
 
+import random
 from pathlib import Path
 
 import pytest
 
+from hil.model.plans import Plan
 from hil.model.runs import ENDED, RunState
 from hil.store.protocol import Store
 from hil.store.records import RunRecord
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab
 from tests.hil.runs.threads import Service
+from tests.support.every_plan import PLANS, fields_of
 
 CONTACT, STEP, SEPARATE = "chuck:move_z", "map:step_die", "move_chuck_separation"
 DIES = 3
@@ -50,25 +53,40 @@ ANSWERS = range(15, 95, 16)
 """Which answers of the prober are struck: between the first step and the last touchdown."""
 
 
+EVERY_FAULT = {name: toml for name, (toml, _) in FAULTS.items()} | {
+    f"{fault} at answer {answer}": f"[prober.to_host]\n{fault} = {{ at = [{answer}] }}" for fault in ON_THE_LINE for answer in ANSWERS
+}
+"""Every one with every plan: `python -m benchmarks.faults_of_the_prober`."""
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_f25_nothing_is_damaged_and_the_run_ends_as_it_should(tmp_path: Path, store: Store, fault: str) -> None:
     toml, ends = FAULTS[fault]
-    assert measured_with(tmp_path, store, toml).state in ends
+    run = measured_with(tmp_path, store, toml, plan_of(kind="read", kernels=[0]))
+    assert run.state in ends
+    assert len(store.maps_of_run(run.id)) == run.done, "a map for each die done and for no other"
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("fault", ON_THE_LINE)
 def test_f25_a_line_that_fails_in_the_middle_of_it_damages_nothing(tmp_path: Path, store: Store, fault: str, answer: int) -> None:
-    measured_with(tmp_path, store, f"[prober.to_host]\n{fault} = {{ at = [{answer}] }}")
+    run = measured_with(tmp_path, store, EVERY_FAULT[f"{fault} at answer {answer}"], plan_of(kind="read", kernels=[0]))
+    assert len(store.maps_of_run(run.id)) == run.done
 
 
-def measured_with(tmp_path: Path, store: Store, toml: str) -> RunRecord:
-    """A run that came to rest in a lab with these faults: nothing damaged, everything safe, a map for each die done and for no other."""
-    with SimulatedLab(tmp_path, DIES, prober_faults=toml) as lab:
+@pytest.mark.parametrize(("turn", "name"), list(enumerate(PLANS)))
+def test_f25_no_plan_damages_anything_whatever_goes_wrong(tmp_path: Path, store: Store, turn: int, name: str) -> None:
+    faults = list(EVERY_FAULT)
+    struck = faults[random.Random(turn).randrange(len(faults))]
+    measured_with(tmp_path, store, EVERY_FAULT[struck], plan_of(**fields_of(store, name)))
+
+
+def measured_with(folder: Path, store: Store, toml: str, plan: Plan) -> RunRecord:
+    """A run that came to rest in a lab with these faults: nothing damaged, everything safe."""
+    with SimulatedLab(folder, DIES, prober_faults=toml) as lab:
         hasty = lab.config.prober.model_copy(update={"timeout_s": 0.5})
         with Service(lab.config.model_copy(update={"prober": hasty}), store) as service:
-            run = service.reached(service.submit(plan_of(kind="read", kernels=[0])), *AT_REST)
-            assert lab.is_safe()
-        assert lab.world.damage == []
-    assert len(store.maps_of_run(run.id)) == run.done
+            run = service.reached(service.submit(plan), *AT_REST)
+            assert lab.is_safe(), f"{plan.kind}: the run is {run.state} and the station is not safe"
+        assert lab.world.damage == [], plan.kind
     return run
