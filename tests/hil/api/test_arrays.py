@@ -215,10 +215,10 @@ def test_a_defect_maps_parts_are_at_their_own_addresses(service: Service, http: 
     assert meta["origin"] == {"simulated": True, "seed": 20261122}
 
 
-def test_an_uncalibrated_conductance_map_says_why_it_has_no_uncertainty(service: Service, http: httpx.Client) -> None:
+def test_a_conductance_map_of_which_nobody_knows_says_why_it_has_no_uncertainty(service: Service, http: httpx.Client) -> None:
     record = put_conductance(service.store, running_run(service.store), (0, 0))
     reply = http.get(f"/api/v1/maps/{record.id}/uncertainty")
-    assert reply.status_code == 404 and "calibration" in reply.json()["detail"]
+    assert reply.status_code == 404 and "accuracy is not known" in reply.json()["detail"]
     assert http.get(f"/api/v1/maps/{record.id}/lines").status_code == 404
 
 
