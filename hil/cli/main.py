@@ -10,6 +10,7 @@ from hil.cli import (
     analysis_commands,
     calibration_commands,
     evaluate_commands,
+    exchange_commands,
     map_commands,
     run_commands,
     serve,
@@ -58,6 +59,8 @@ COMMANDS = (
     ("reset", station_commands.reset, "hil reset"),
     ("wafers", map_commands.wafers, "hil wafers"),
     ("map", map_commands.show_map, "hil map W1 -3 0 --kind defects --png die.png"),
+    ("export", exchange_commands.export, "hil export W1 --format parquet --out w1.parquet"),
+    ("import", exchange_commands.bring, "hil import W1 -3 0 w1_p.npy --ap w1_ap.npy --units siemens"),
     ("train", train_commands.train, "hil train --method hardware-aware,placed --population 10x-0.3 --out training"),
     ("reproduce", train_commands.reproduce, "hil reproduce --populations 10x-0.3,mixed --methods placed --seeds 1"),
     ("evaluate", evaluate_commands.evaluate, "hil evaluate placed.safetensors --wafer W1 --in-the-loop 0,0"),
@@ -66,7 +69,7 @@ COMMANDS = (
     ("twin", twin_commands.twin, "hil twin W1 --out twin.toml, later hil twin W1 --against W1-twin"),
     ("changes", statistics_commands.changes, "hil changes W1 -3 0 --from r7-0a1b2c --to r9-4d5e6f"),
 )
-WITH_DIE = ("map", "changes")
+WITH_DIE = ("map", "changes", "import")
 for command_name, function, example in COMMANDS:
     app.command(command_name, epilog=f"Example: {example}", context_settings=NEGATIVE_NUMBERS if command_name in WITH_DIE else None)(
         function
