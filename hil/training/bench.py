@@ -104,6 +104,23 @@ def _unheard(_method: str, _epoch: int, _epochs: int, _loss: float) -> None:
     """Nobody watches."""
 
 
+class Curves:
+    """Keeps the loss of every epoch by what was trained, and passes the news on."""
+
+    def __init__(self, report: Report = _unheard) -> None:
+        self.losses: dict[str, list[float]] = {}
+        self._report = report
+
+    def __call__(self, method: str, epoch: int, epochs: int, loss: float) -> None:
+        self.losses.setdefault(method, []).append(loss)
+        self._report(method, epoch, epochs, loss)
+
+    def taken(self) -> dict[str, list[float]]:
+        """What came since this was last asked."""
+        taken, self.losses = self.losses, {}
+        return taken
+
+
 @dataclass(frozen=True)
 class Bench:
     """train: images for shared and for per-die training. judge: images on which errors are counted, never trained on."""

@@ -65,16 +65,17 @@ class Work:
     def shared(self, name: str, make: Callable[["Work"], Network]) -> Network:
         self._used.add(name)
         if name not in self._shared:
-            started = time.perf_counter()
-            self._shared[name] = (make(self), time.perf_counter() - started)
+            started = time.process_time()
+            self._shared[name] = (make(self), time.process_time() - started)
         return self._shared[name][0]
 
     def timed(self, method: str) -> tuple["Outcome", float]:
-        """What a method makes of the site, and the seconds it takes from the software network on, whoever trained its shared weights."""
+        """What a method makes of the site, and the processor seconds it takes from the software network on, whoever trained its shared
+        weights. Processor time, because with one thread that is what it takes on a quiet machine."""
         before, self._used = set(self._shared), set()
-        started = time.perf_counter()
+        started = time.process_time()
         outcome = METHODS[method].run(self)
-        spent = time.perf_counter() - started
+        spent = time.process_time() - started
         return outcome, spent + sum(self._shared[name][1] for name in self._used & before)
 
     def on(self, site: Site) -> "Work":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from hil.training.bench import Bench, Budget, Report, software
+from hil.training.bench import Bench, Budget, Curves, Report, software
 from hil.training.cells import Cell, CellName, kept_cell, over_folds, save_cell
 from hil.training.checkpoint import SHARED, load_checkpoint, map_hashes, save_checkpoint
 from hil.training.errors import MapsError
@@ -79,12 +79,13 @@ Wafers = Callable[[str], Sequence[Group]]
 
 def cells(table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Iterator[Cell]:
     """Every cell, kept or computed, in the order of `Table.names`. images: for training, for judging."""
+    curves = Curves(report)
     for seed in table.seeds:
-        bench = Bench(table.net, images[0].first(table.budget.images), images[1], table.budget, seed, report)
+        bench = Bench(table.net, images[0].first(table.budget.images), images[1], table.budget, seed, curves)
         baseline, seconds = software_network(bench, table.folder)
         error = float(errors_of_dies(baseline, ideal_crossbars(table.net), bench.judge)[0])
         for population in table.populations:
-            maker = _Maker(bench, baseline, error, seconds, table.folder)
+            maker = _Maker(bench, baseline, error, seconds, table.folder, curves)
             yield from maker.cells(wafers(population), [name for name in table.names() if _here(name, population, seed)])
 
 
@@ -93,15 +94,15 @@ def _here(name: CellName, population: str, seed: int) -> bool:
 
 
 def software_network(bench: Bench, folder: Path) -> tuple[Network, float]:
-    """(network, seconds it took), trained or kept from before."""
+    """(network, processor seconds it took), trained or kept from before."""
     digest = _digest([bench.budget.clean, bench.budget.varied, bench.budget.bounds, bench.budget.images, bench.seed])
     file = folder / "networks" / f"{bench.net.name}-{bench.net.encoding}" / f"{SOFTWARE}-seed{bench.seed}-{digest}.safetensors"
     if file.exists():
         kept = load_checkpoint(file)
         return kept.networks[SOFTWARE], float(kept.facts["seconds"])
-    started = time.perf_counter()
+    started = time.process_time()
     network = software(bench)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     file.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(file, {SOFTWARE: network}, None, {"seed": bench.seed, "seconds": seconds})
     return network, seconds
@@ -114,6 +115,7 @@ class _Maker:
     baseline_error: float
     baseline_seconds: float
     folder: Path
+    curves: Curves
 
     def cells(self, groups: Sequence[Group], names: Sequence[CellName]) -> Iterator[Cell]:
         """Cells of one population and seed; shared networks are trained once for all of them."""
@@ -145,7 +147,12 @@ class _Maker:
         missed = wrong(outcome.network, outcome.bars(outcome.site.truth), self.bench.judge)
         dies = group.read.dies[:: outcome.site.plan.dies][: len(outcome.site)]
         effort = [str(part) for part in METHODS[name.method].per_die]
-        facts = {"per_die": effort, "baseline_seconds": self.baseline_seconds, "maps": group.hashes["read"]}
+        facts = {
+            "per_die": effort,
+            "baseline_seconds": self.baseline_seconds,
+            "maps": group.hashes["read"],
+            "curves": self.curves.taken(),
+        }
         return Cell(name, key, dies, missed.reshape(len(dies), -1), self.baseline_error, seconds, facts)
 
     def _keep_network(self, name: CellName, group: Group, outcome: Outcome, index: int) -> None:

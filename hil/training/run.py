@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hil.client import LabClient
 from hil.model.lab import DieIndex
 from hil.model.maps import npy_bytes, sha256_hex
-from hil.training.bench import Bench, Budget, Report, software
+from hil.training.bench import Bench, Budget, Curves, Report, software
 from hil.training.data import Mnist
 from hil.training.errors import MapsError
 from hil.training.evaluate import MethodResult, errors_of_dies
@@ -111,18 +111,6 @@ class TrainingResult:
         return targets(floorplan(network.net), network.bits(copies.get(name, 0)))[0]
 
 
-class _Curves:
-    """Keeps the loss of every epoch and passes the news on."""
-
-    def __init__(self, report: Report) -> None:
-        self.losses: dict[str, list[float]] = {}
-        self._report = report
-
-    def __call__(self, method: str, epoch: int, epochs: int, loss: float) -> None:
-        self.losses.setdefault(method, []).append(loss)
-        self._report(method, epoch, epochs, loss)
-
-
 def _silent(_method: str, _epoch: int, _epochs: int, _loss: float) -> None:
     """Nobody watches."""
 
@@ -147,14 +135,14 @@ def train_all(
         reasons = "; ".join(f"die {die}: {why}" for die, why in left_out.items()) or "no other die was measured"
         raise MapsError(f"{len(indices)} dies can be used, training needs at least 2 ({reasons})")
     measured = measured.take(indices)
-    curves = _Curves(report)
+    curves = Curves(report)
     train_images, test_images = train_and_test(mnist, PLAIN.image_side)
     bench = Bench(PLAIN, train_images.first(budget.images), test_images, budget, seed, curves)
     with threads(torch_threads):
         return _train_each(bench, measured, left_out, curves)
 
 
-def _train_each(bench: Bench, measured: MeasuredWafer, left_out: Mapping[DieIndex, str], curves: _Curves) -> TrainingResult:
+def _train_each(bench: Bench, measured: MeasuredWafer, left_out: Mapping[DieIndex, str], curves: Curves) -> TrainingResult:
     clock = [time.perf_counter()]
 
     def lap() -> float:
