@@ -28,6 +28,7 @@ from drivers.values import (
     ControllerStatus,
     Identity,
     KernelReading,
+    Moving,
     Placement,
     ProberState,
     WireCounts,
@@ -102,6 +103,11 @@ class WaferProber(Prober, Protocol):
 
     def stop(self) -> None:
         """The chuck, where it is; over a connection of its own. Any thread may call it."""
+        ...
+
+    @property
+    def moving(self) -> Moving | None:
+        """The move under way; None while there is none. Any thread may ask."""
         ...
 
 

@@ -88,6 +88,14 @@ class Placement:
         return self.contacts == proven.contacts and abs(self.z_um - proven.z_um) <= tolerance_um
 
 
+@dataclass(frozen=True)
+class Moving:
+    """A move of the prober that is under way. number: differs from one to the next. longest_s: that it may take."""
+
+    number: int
+    longest_s: float
+
+
 _NONE_GRANTED = Capability(0)
 
 

@@ -24,7 +24,7 @@ from drivers.prober.sentio_thermal import SentioThermal
 from drivers.prober.sentio_upkeep import SentioUpkeep
 from drivers.prober.sentio_wafer import SentioWafer
 from drivers.prober.soft_limits import Range, SoftLimits
-from drivers.values import Identity, Placement, ProberState, WireCounts
+from drivers.values import Identity, Moving, Placement, ProberState, WireCounts
 
 _SEPARATE_TRIES = 2
 
@@ -111,6 +111,11 @@ class Sentio:
 
     def counts(self) -> WireCounts:
         return self._session.counts()
+
+    @property
+    def moving(self) -> Moving | None:
+        """The move under way. Any thread may ask."""
+        return self._session.moving
 
     # --- motion
     def go_to_die(self, x: int, y: int) -> ProberState:

@@ -6,7 +6,8 @@ connection, then the state is read; only separating is never stopped.
 Rule 3: remote mode is taken only when something is to be changed, and before every separation; asking changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from drivers.errors import DriverError, LinkError, ProtocolError
 from drivers.links.text import TextLink
@@ -15,13 +16,14 @@ from drivers.prober import sentio_commands_chuck as chuck
 from drivers.prober.sentio_codes import INVALID_OPERATION, ProberError
 from drivers.prober.sentio_deadlines import Command, Deadlines
 from drivers.prober.sentio_replies import Reply, StatusBits, parse_reply
-from drivers.values import WireCounts
+from drivers.values import Moving, WireCounts
 
 
 class SentioSession:
     """connect: makes a further connection to the same prober, for stopping it.
 
     look: what is read back after a move was stopped, in words. forget: told whenever what was read before may no longer hold.
+    moving: the move under way, if there is one; read by another thread.
     """
 
     def __init__(self, link: TextLink, connect: Callable[[], TextLink], deadlines: Deadlines) -> None:
@@ -29,6 +31,8 @@ class SentioSession:
         self._connect = connect
         self._remote = self._taken = False
         self.deadlines = deadlines
+        self.moving: Moving | None = None
+        self._moves = 0
         self.name = f"prober at {link.address}"
         self.look: Callable[[], str] = lambda: "its position has to be read back"
         self.forget: Callable[[], None] = lambda: None
@@ -47,10 +51,11 @@ class SentioSession:
     def move(self, command: Command) -> Reply:
         """For what moves the chuck. Unanswered, the chuck is stopped and looked at before LinkTimeout or LinkLost is raised."""
         self._settle()
-        try:
-            return self._exchange(command)
-        except LinkError as error:
-            raise type(error)(f"{error}; {self._stop_and_look()}") from error
+        with self._moving(command):
+            try:
+                return self._exchange(command)
+            except LinkError as error:
+                raise type(error)(f"{error}; {self._stop_and_look()}") from error
 
     def separate(self, command: Command = chuck.SEPARATE) -> None:
         """Down, asking nothing first. A late chuck is on its way to where it is safe: it is not stopped.
@@ -94,7 +99,17 @@ class SentioSession:
 
     def _take_and_move(self, command: Command) -> None:
         self._link.send(say.REMOTE_MODE)
-        self._exchange(command)
+        with self._moving(command):
+            self._exchange(command)
+
+    @contextmanager
+    def _moving(self, command: Command) -> Generator[None]:
+        self._moves += 1
+        self.moving = Moving(self._moves, self.deadlines.of(command))
+        try:
+            yield
+        finally:
+            self.moving = None
 
     def _exchange(self, command: Command) -> Reply:
         try:

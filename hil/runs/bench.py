@@ -2,12 +2,14 @@
 the store how it stands. Nothing here measures."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
 from drivers.errors import DriverError, EmergencyStopped
+from drivers.values import Moving
 from hil.model.lab import LabConfig
 from hil.runs.heart import patience_s
 from hil.runs.leaving import INSTRUMENTS, SAFE
@@ -40,6 +42,8 @@ class Bench:
         self._station: Station | None = None
         self._retry_s, self._due, self._settled_at, self._doubt_again_at = FIRST_RETRY_S, 0.0, 0.0, 0.0
         self._published_at = -PUBLISH_S
+        self._moving: Moving | None = None
+        self._moved_at = -math.inf
         self._published: dict[str, Any] | None = None
         self._resets, self._outdated = stops.resets(), False
         self._untold: dict[str, str] | None = None
@@ -63,10 +67,16 @@ class Bench:
             self._let_go_if_lost(snapshot)
             self._let_go_if_perhaps_on()
 
-    def patience_s(self) -> float:
-        """Longest legitimate silence of the main loop now. Asked by another thread."""
-        station = self._station
-        return patience_s(self._lab, None if station is None else station.output_on_s)
+    def in_time(self, idle_s: float) -> bool:
+        """Whether a main loop that came by `idle_s` ago may be at something still. Asked by another thread, always the same one.
+
+        A move that begins or ends is progress.
+        """
+        station, now = self._station, self._monotonic()
+        moving, on_s = (None, None) if station is None else (station.moving, station.output_on_s)
+        if moving != self._moving:
+            self._moving, self._moved_at = moving, now
+        return min(idle_s, now - self._moved_at) < patience_s(self._lab, on_s, None if moving is None else moving.longest_s)
 
     def ready(self) -> bool:
         """Whether a queued run may be tried: always, except for the moment after an emergency stop."""

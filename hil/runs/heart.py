@@ -26,14 +26,15 @@ UNHEARD_S = 3.0
 _SLACK_S = 1.0
 
 
-def patience_s(lab: LabConfig, output_on_s: float | None) -> float:
+def patience_s(lab: LabConfig, output_on_s: float | None, moving_s: float | None = None) -> float:
     """Longest legitimate silence of the main loop. output_on_s: what a reading takes while the SMU's output is on, None while off.
+    moving_s: what the prober's move under way may take, None while there is none.
 
     On: a reading, and one command that runs into the slowest instrument's timeout; then the output is switched off first of all.
-    Off: two such commands, as while making safe.
+    Off: two such commands, as while making safe, and the move: a chuck on its way is not to be disturbed for being slow.
     """
     answer_s = max(lab.prober.timeout_s, lab.smu.timeout_s, lab.crossbar.timeout_s)
-    return 2 * answer_s + 3 * _SLACK_S if output_on_s is None else answer_s + output_on_s + _SLACK_S
+    return 2 * answer_s + 3 * _SLACK_S + (moving_s or 0.0) if output_on_s is None else answer_s + output_on_s + _SLACK_S
 
 
 class Heart:

@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(lab: LabConfig, store: Store, stops: Stops, sign: LifeSign) -> None:
     """Until told to stop. Whoever calls holds the lock."""
     bench = Bench(lab, store, stops)
-    with Heart(sign, store, lambda: stops.idle_s() < bench.patience_s()):
+    with Heart(sign, store, lambda: bench.in_time(stops.idle_s())):
         begin(lab, store)
         conductor = Conductor(lab, store, bench, stops, utc_now)
         try:

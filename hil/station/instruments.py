@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from drivers.protocols import CrossbarController, Prober, PulseIds, SourceMeter
 from drivers.smu.values import Settings, SourceSettings
-from drivers.values import Identity
+from drivers.values import Identity, Moving
 from firmware_protocol.geometry import Geometry
 from hil.model.lab import LabConfig
 from hil.station.errors import UnknownDriver
@@ -101,6 +101,11 @@ class Instruments:
     def output_on_s(self) -> float | None:
         """See SmuWitness; None for an SMU that has none."""
         return getattr(self.smu, "on_s", None)
+
+    @property
+    def moving(self) -> Moving | None:
+        """The prober's move under way; None while there is none, and of a prober that does not tell."""
+        return getattr(self.prober, "moving", None)
 
     def off_and_isolated(self) -> None:
         """Nothing on the needles is driven: before every touchdown, lift and move. Raises DriverError, then nothing may move."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from drivers.errors import ProberRetryable
 from drivers.protocols import PulseIds
-from drivers.values import Identity, Placement, ProberState
+from drivers.values import Identity, Moving, Placement, ProberState
 from firmware_protocol.codes import Capability, Opcode
 from hil.model.lab import DieIndex, LabConfig
 from hil.station import describe, reading, safety
@@ -250,6 +250,11 @@ class Station:
     def output_on_s(self) -> float | None:
         """What a reading of the SMU takes while its output is on; None while it is off. Any thread may ask."""
         return self._instruments.output_on_s
+
+    @property
+    def moving(self) -> Moving | None:
+        """The prober's move under way; None while there is none. Any thread may ask."""
+        return self._instruments.moving
 
     @property
     def pulse_witness(self) -> PulseWitness:

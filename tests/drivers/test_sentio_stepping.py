@@ -9,6 +9,7 @@ from drivers.errors import LinkLost, MotionRefused, OverLimit, PositionNotVerifi
 from drivers.prober.die_grid import DieGrid
 from drivers.prober.sentio import Sentio
 from drivers.prober.soft_limits import SoftLimits
+from drivers.values import Moving
 from tests.support.probing import prober_on
 from tests.support.scripted_sentio import AXES_UM, CONTACT_UM, PITCH_UM, ScriptedSentio
 from tests.support.scripted_server import HANG_UP, Answer
@@ -300,3 +301,18 @@ def test_a_hundred_steps_silently_not_taken_are_a_hundred_refusals():
             named = prober.state().die
             assert named is None or device.xy_um() == (named[0] * PITCH_UM, named[1] * PITCH_UM), "no other name than the right one"
     assert refused == 100
+
+
+def test_while_the_chuck_moves_it_says_so_and_how_long_that_may_take():
+    seen: list[Moving | None] = []
+
+    def look(_: tuple[int, int]) -> bool:
+        seen.append(prober.moving)
+        return False
+
+    with prober_on(ScriptedSentio(on_step=look)) as (prober, _):
+        prober.go_to_die(1, 0)
+        prober.go_to_die(2, 0)
+        assert prober.moving is None
+    assert [each and each.longest_s for each in seen] == [60.0, 60.0]
+    assert seen[0] != seen[1], "one move is not taken for another"

@@ -1,6 +1,7 @@
 """What the worker says of itself, and when."""
 
 import mmap
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from drivers.prober.sentio_deadlines import Command, Kind
 from drivers.smu.values import SourceSettings
+from hil.runs.bench import Bench
 from hil.runs.heart import STALE_S, UNHEARD_S, Heart, patience_s
 from hil.runs.lifesign import FILE_NAME, LifeSign, Word
+from hil.runs.stops import Stops
 from hil.store.protocol import Store, Unwritable
 from tests.hil.runs.helpers import opened
 from tests.hil.runs.simulated_lab import SimulatedLab
@@ -131,3 +135,24 @@ def test_while_the_output_is_on_the_main_loop_has_no_longer_than_one_answer_may_
         smu.output_off()
         assert station.output_on_s is None
     assert patience_s(config, None) > 2 * timeout_s
+
+
+def test_a_slow_move_is_no_alarm_and_each_one_has_its_own_time(lab: SimulatedLab, store: Store) -> None:
+    now_s = 100.0
+    bench = Bench(lab.config, store, Stops(store, os.getppid()), lambda: now_s)
+    rest_s = patience_s(lab.config, None)
+    station = bench.station()
+    prober = station._instruments.prober
+    session = prober._session
+    assert bench.in_time(rest_s - 1) and not bench.in_time(rest_s + 1)
+    with session._moving(Command("map:step_die 0, 0, 0", Kind.STEP)):
+        step_s = session.deadlines.of(Command("", Kind.STEP))
+        assert bench.in_time(0.0)
+        now_s += step_s
+        assert bench.in_time(step_s), "the chuck is on its way"
+        now_s += rest_s + 1
+        assert not bench.in_time(step_s + rest_s + 1), "nothing takes so long"
+    assert bench.in_time(step_s + rest_s + 2), "it has ended this very moment"
+    now_s += rest_s + 1
+    assert not bench.in_time(step_s + 2 * rest_s + 3)
+    bench.leave()
