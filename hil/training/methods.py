@@ -161,23 +161,28 @@ def placed_corrected(work: Work) -> Outcome:
 
 @dataclass(frozen=True)
 class Method:
-    """per_die: what is done for each die. run: the recipe."""
+    """per_die: what is done for each die. run: the recipe. budget: the parts of the budget that it spends, besides what all do."""
 
     run: Callable[[Work], Outcome]
     per_die: tuple[Effort, ...]
+    budget: tuple[str, ...] = ()
 
+
+COMMON_BUDGET = ("clean", "varied", "bounds", "images", "calibration_images", "recalibration_images", "importance_images")
+SHARED_BUDGET = ("statistics_aware", "shared_bounds", "pool")
+PLACED_BUDGET = ("placed", "placed_pool", "place_every")
 
 METHODS: Mapping[str, Method] = {
     CONVENTIONAL: Method(conventional, (Effort.NOTHING,)),
     RECALIBRATED: Method(recalibrated_only, (Effort.RECALIBRATION,)),
-    HARDWARE_AWARE: Method(hardware_aware, (Effort.TRAINING,)),
-    HARDWARE_AWARE_PLACED: Method(hardware_aware_placed, (Effort.PLACEMENT, Effort.TRAINING)),
-    STATISTICS_AWARE: Method(statistics_aware, (Effort.NOTHING,)),
-    STATISTICS_AWARE_RECALIBRATED: Method(statistics_aware_recalibrated, (Effort.RECALIBRATION,)),
-    PLACED: Method(placed, (Effort.PLACEMENT, Effort.RECALIBRATION)),
-    PLACED_TRIMMED: Method(placed_trimmed, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRIMS)),
-    PLACED_RETRAINED: Method(placed_retrained, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRAINING)),
-    PLACED_CORRECTED: Method(placed_corrected, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.CORRECTION)),
+    HARDWARE_AWARE: Method(hardware_aware, (Effort.TRAINING,), ("hardware_aware",)),
+    HARDWARE_AWARE_PLACED: Method(hardware_aware_placed, (Effort.PLACEMENT, Effort.TRAINING), ("hardware_aware",)),
+    STATISTICS_AWARE: Method(statistics_aware, (Effort.NOTHING,), SHARED_BUDGET),
+    STATISTICS_AWARE_RECALIBRATED: Method(statistics_aware_recalibrated, (Effort.RECALIBRATION,), SHARED_BUDGET),
+    PLACED: Method(placed, (Effort.PLACEMENT, Effort.RECALIBRATION), PLACED_BUDGET),
+    PLACED_TRIMMED: Method(placed_trimmed, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRIMS), (*PLACED_BUDGET, "trimmed")),
+    PLACED_RETRAINED: Method(placed_retrained, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRAINING), (*PLACED_BUDGET, "retrained")),
+    PLACED_CORRECTED: Method(placed_corrected, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.CORRECTION), PLACED_BUDGET),
 }
 
 

@@ -15,7 +15,7 @@ from hil.training.cells import Cell, CellName, kept_cell, over_folds, save_cell
 from hil.training.checkpoint import SHARED, load_checkpoint, map_hashes, save_checkpoint
 from hil.training.errors import MapsError
 from hil.training.evaluate import errors_of_dies, wrong
-from hil.training.methods import METHODS, SOFTWARE, Outcome, Work
+from hil.training.methods import COMMON_BUDGET, METHODS, SOFTWARE, Outcome, Work
 from hil.training.net import Net
 from hil.training.network import Network, ideal_crossbars
 from hil.training.run import folds
@@ -131,9 +131,10 @@ class _Maker:
                 save_cell(cell, self.folder)
             yield cell
 
-    def _key(self, groups: Sequence[Group]) -> str:
+    def _key(self, method: str, groups: Sequence[Group]) -> str:
         bench = self.bench
-        return _digest([bench.budget, bench.net, bench.seed, [group.hashes for group in groups], len(bench.judge.labels)])
+        spent = [(part, getattr(bench.budget, part)) for part in (*COMMON_BUDGET, *METHODS[method].budget)]
+        return _digest([spent, bench.net, bench.seed, [group.hashes for group in groups], len(bench.judge.labels)])
 
     def _computed(self, name: CellName, key: str, groups: Sequence[Group], works: Sequence[Work]) -> Cell:
         parts: list[Cell] = []

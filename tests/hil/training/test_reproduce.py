@@ -68,6 +68,8 @@ def test_other_maps_or_another_budget_make_the_cell_anew(
     (other_maps,) = cells(asked, lambda _: [Group(measured.take(range(2)), measured.take(range(3, 6)))], images, silent)
     (longer,) = cells(replace(asked, budget=replace(tiny, recalibration_images=64)), lambda _: [group(measured)], images, silent)
     assert len({first.key, other_maps.key, longer.key}) == 3
+    (same,) = cells(replace(asked, budget=replace(tiny, placed_pool=9)), lambda _: [group(measured)], images, silent)
+    assert same.key == first.key  # what another method spends is no matter
 
 
 def test_errors_are_those_on_the_second_measurement(measured: MeasuredWafer, noise_images: Mnist, tiny: Budget, tmp_path: Path) -> None:
