@@ -70,7 +70,17 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["ContactCheckPlan", "RehearsePlan", "ReadPlan", "CharacterisePlan", "ProgramPlan", "IvSweepPlan", "SwitchingPlan", "VmmPlan"],
+    [
+        "ContactCheckPlan",
+        "RehearsePlan",
+        "ReadPlan",
+        "CharacterisePlan",
+        "ProgramPlan",
+        "IvSweepPlan",
+        "SwitchingPlan",
+        "CalibratePlan",
+        "VmmPlan",
+    ],
 )
 def test_every_kind_of_plan_is_documented(document: dict[str, Any], kind: str) -> None:
     assert kind in document["components"]["schemas"]
@@ -83,6 +93,7 @@ def test_the_contracts_paths_are_there(document: dict[str, Any]) -> None:
         "/api/v1/station/release", "/api/v1/wafers", "/api/v1/wafers/{wafer}", "/api/v1/wafers/{wafer}/conductance",
         "/api/v1/wafers/{wafer}/defects", f"{die}/maps", f"{die}/maps/latest", f"{die}/defects", f"{die}/defects.png",
         "/api/v1/maps/{map_id}", "/api/v1/maps/{map_id}/meta", "/api/v1/maps/{map_id}/uncertainty", "/api/v1/maps/{map_id}/lines",
+        "/api/v1/maps/{map_id}/uncorrected", "/api/v1/calibrations", "/api/v1/calibrations/{calibration_id}",
         "/api/v1/maps/{map_id}.png", "/api/v1/objects/{sha256}", "/api/v1/runs", "/api/v1/runs/{run_id}",
         "/api/v1/runs/{run_id}/objects", "/api/v1/runs/{run_id}/analysis", "/api/v1/runs/{run_id}/objects/{x}/{y}/{name}",
         "/api/v1/runs/{run_id}/pause", "/api/v1/runs/{run_id}/resume", "/api/v1/runs/{run_id}/abort",
