@@ -89,10 +89,6 @@ class WaferProber(Prober, Protocol):
         """Whether the next contact goes on to the commissioned overtravel gap; returns that gap, um. Raises OverLimit."""
         ...
 
-    def press(self, overtravel_um: float) -> ProberState:
-        """In contact, to another overtravel above contact height, step by step, with the SMU off. Raises OverLimit, MotionRefused."""
-        ...
-
     def clean(self, touchdowns: int) -> None:
         """The needles, on the cleaning pad; then no die is verified. Raises MotionRefused in contact."""
         ...

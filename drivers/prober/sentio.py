@@ -128,7 +128,8 @@ class Sentio:
         return self._chuck.contact()
 
     def press(self, overtravel_um: float) -> ProberState:
-        """In contact, to another overtravel above contact height. Raises as `contact`."""
+        """In contact, to another overtravel above contact height: for whoever commissions it. What makes contact in a run goes on to the
+        commissioned one by itself, in the same steps (`set_overtravel`). Raises as `contact`."""
         return self._chuck.press(overtravel_um)
 
     def hover(self) -> ProberState:
