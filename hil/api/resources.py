@@ -1,6 +1,7 @@
 """Which maps a URL means: looked up in the catalogue, described as an ArrayResource. No array is read here."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -78,6 +79,21 @@ def newest_record(store: Store, die: tuple[str, int, int], kind: MapKind, state:
         which = f"{kind} map" if state is None else f"{kind} map of state {state}"
         raise Missing(f"die ({x}, {y}) of wafer {wafer} has no {which} yet; a run of kind {HOW_TO_MEASURE[kind]} makes one")
     return record
+
+
+def uncertainty_stack(services: Services, wafer: str, state: str | None) -> Callable[[], ArrayResource]:
+    """Standard uncertainties of the maps of `wafer_stack`, in its order. What it returns raises Problem 404 where one has none."""
+    maps = wafer_stack(services, wafer, "conductance", state)
+
+    def find() -> ArrayResource:
+        stack = maps()
+        for row in stack.rows:
+            if UNCERTAINTY not in row.objects:
+                raise Problem(404, f"map {str(row.map_id)[:12]} of die {row.die} of wafer {wafer} has no uncertainty; measure the die anew")
+        rows = tuple(replace(row, objects={UNCERTAINTY: row.objects[UNCERTAINTY]}) for row in stack.rows)
+        return replace(stack, identity=f"{stack.identity}-{UNCERTAINTY}", rows=rows, names=(UNCERTAINTY,))
+
+    return find
 
 
 def wafer_stack(services: Services, wafer: str, kind: MapKind, state: str | None = None) -> Callable[[], ArrayResource]:

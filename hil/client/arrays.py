@@ -40,7 +40,8 @@ class Origin:
 class ConductanceStack:
     """Newest conductance map of every measured die of a wafer.
 
-    siemens: (n, kernels, rows, columns) float32, NaN where not measured. dies: (x, y) of each, ordered by (y, x).
+    siemens: (n, kernels, rows, columns) float32, NaN where not measured. dies: (x, y) of each, ordered by (y, x). uncertainty: standard
+    uncertainty of each, S, as siemens; None where it was not asked for.
     """
 
     siemens: NDArray[np.float32]
@@ -48,6 +49,7 @@ class ConductanceStack:
     etag: str
     origin: Origin
     measured_at: str | None
+    uncertainty: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hil.api.context import Context, Services
 from hil.api.models import EXAMPLE_SHA256, Wafer, WaferBody, WaferDetail, WaferPage
 from hil.api.pages import Limit, page_by_key
 from hil.api.problems import Problem, documented
-from hil.api.resources import StateQuery, wafer_stack
+from hil.api.resources import StateQuery, uncertainty_stack, wafer_stack
 from hil.api.strict import WaferRoute
 from hil.api.views import DieFacts, die_view, good_fraction, wafer_view
 from hil.model.defects import Defect
@@ -95,6 +95,18 @@ async def conductance(
 ) -> Response:
     """Newest map of every measured die, stacked; header `Lab-Dies: x,y;x,y;...` names them, ordered by (y, x)."""
     return await answer_array(request, context, wafer_stack(context, wafer, "conductance", state), wait)
+
+
+@router.get(
+    "/{wafer}/uncertainty",
+    response_class=Response,
+    responses={**array_responses("(n, 32, 25, 25) float32 siemens, standard uncertainty", STACK_EXAMPLE), **documented(404, 406, 422)},
+)
+async def uncertainty(
+    request: Request, context: Context, _: Reader, wafer: WaferName, state: Annotated[StateQuery | None, Query()] = None, wait: Wait = 0
+) -> Response:
+    """Standard uncertainties of the maps that `/wafers/{wafer}/conductance` gives, in the same order. 404 where one of them has none."""
+    return await answer_array(request, context, uncertainty_stack(context, wafer, state), wait)
 
 
 @router.get(

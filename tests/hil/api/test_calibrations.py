@@ -64,6 +64,9 @@ def test_a_maps_uncertainty_is_at_its_own_address_and_beside_it_in_arrow_and_jso
         siemens, uncertainty = lab.map(made).array, lab.map_uncertainty(made)
         np.testing.assert_array_equal(uncertainty, siemens * np.float32(0.01))
         np.testing.assert_array_equal(lab.map_uncorrected(made), siemens * 2)
+        stack = lab.with_uncertainty("W1")
+        np.testing.assert_array_equal(stack.uncertainty[0], uncertainty)
+        np.testing.assert_array_equal(stack.siemens[0], siemens)
     for path in (f"/api/v1/maps/{made}", "/api/v1/wafers/W1/conductance"):
         arrow = http.get(path, headers={"Accept": "application/vnd.apache.arrow.stream"})
         assert {"siemens", "uncertainty"} <= set(pa.ipc.open_stream(arrow.content).schema.names)
@@ -78,4 +81,6 @@ def test_a_stack_with_a_map_that_has_none_says_nothing_of_uncertainty(service: S
     put_conductance(service.store, run, (1, 0))
     arrow = http.get("/api/v1/wafers/W1/conductance", headers={"Accept": "application/vnd.apache.arrow.stream"})
     assert "uncertainty" not in pa.ipc.open_stream(arrow.content).schema.names
+    reply = http.get("/api/v1/wafers/W1/uncertainty")
+    assert reply.status_code == 404 and "die (1, 0)" in reply.json()["detail"]
     assert replace(LAYOUT, levels=()).size == 13
