@@ -165,7 +165,7 @@ def _false_shares(sigmas: Floats) -> Floats:
     NaN where none. sigmas: states on the last axis."""
     p_values = 2.0 * stats.norm.sf(np.abs(sigmas))
     read = np.isfinite(p_values)
-    smallest = np.where(read, p_values, np.inf).min(axis=-1) * read.sum(axis=-1)
+    smallest = np.where(read, p_values, 1.0).min(axis=-1) * read.sum(axis=-1)
     known = read.any(axis=-1)
     q = np.full(known.shape, np.nan)
     q[known] = _benjamini_hochberg(np.minimum(smallest[known], 1.0))

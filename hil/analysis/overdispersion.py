@@ -67,7 +67,8 @@ def fit_rate(counts: NDArray[np.integer], trials: NDArray[np.integer]) -> Fitted
         low, high = _jeffreys(total, of)
         return FittedRate(total, of, total / of, low, high, UNKNOWN, UNKNOWN, *told)
     found = posterior(k, n)
-    low, high = quantiles(found.means, found.density.sum(axis=1), (0.025, 0.975))
+    # The grid is even in the logarithm, and so is the density.
+    low, high = (float(np.exp(end)) for end in quantiles(np.log(found.means), found.density.sum(axis=1), (0.025, 0.975)))
     return FittedRate(total, of, total / of, min(low, total / of), max(high, total / of), *_spread(found), *told)
 
 

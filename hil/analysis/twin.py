@@ -15,7 +15,7 @@ from hil.analysis.line_models import LineModel, die_lines, fit_lines
 from hil.analysis.measured import MeasuredDie
 from hil.analysis.pillars import normal_scores
 from hil.analysis.statistics import isolated_rates
-from hil.analysis.twin_cells import CellModel, GoodCells, good_cells, level_model, pillar_model
+from hil.analysis.twin_cells import CellModel, good_cells, level_model, pillar_model
 from hil.analysis.twin_defects import CLASSES, NamedFaults, TwinRates, class_shares, named_faults, outlier_rate, twin_rates
 from hil.model.lab import DieIndex
 
@@ -46,8 +46,7 @@ def fit_twin(dies: Sequence[MeasuredDie], model: ModelName = "auto", exact: bool
     Raises ValueError for dies whose place is unknown, that were read at different voltages, or that have no good junctions.
     """
     _check(dies)
-    good = good_cells(dies)
-    chosen = _chosen(good, dies, model, seed)
+    chosen = _chosen(dies, model, seed)
     maps = [die.defects for die in dies]
     lines = [die_lines(each.codes) for each in maps]
     isolated = isolated_rates(maps, lines)
@@ -63,7 +62,7 @@ def fit_twin(dies: Sequence[MeasuredDie], model: ModelName = "auto", exact: bool
         parameters={**chosen.parameters, **_between_dies(chosen, dies), **wafer},
         dies=own,
         distances={"P": chosen.distances[0], "AP": chosen.distances[1]},
-        junctions=sum(each.shape[1] for each in good.logs),
+        junctions=chosen.junctions,
         exact=exact,
     )
 
@@ -80,18 +79,23 @@ def _check(dies: Sequence[MeasuredDie]) -> None:
         )
 
 
-def _chosen(good: GoodCells, dies: Sequence[MeasuredDie], model: ModelName, seed: int) -> CellModel:
+def _chosen(dies: Sequence[MeasuredDie], model: ModelName, seed: int) -> CellModel:
     if model == "levels":
-        return level_model(good, dies, seed)
+        return _levels(dies, seed)
     try:
-        pillars = pillar_model(good, dies, seed)
+        pillars = pillar_model(good_cells(dies), dies, seed)
     except ValueError:
         if model == "pillars":
             raise
-        return level_model(good, dies, seed)
+        return _levels(dies, seed)
     if model == "pillars" or max(pillars.distances) <= GOOD_FIT:
         return pillars
-    return min(pillars, level_model(good, dies, seed), key=lambda each: max(each.distances))
+    return min(pillars, _levels(dies, seed), key=lambda each: max(each.distances))
+
+
+def _levels(dies: Sequence[MeasuredDie], seed: int) -> CellModel:
+    """Of all good junctions: what would be an outlier to a law is part of a distribution."""
+    return level_model(good_cells(dies, np.inf), dies, seed)
 
 
 def _between_dies(chosen: CellModel, dies: Sequence[MeasuredDie]) -> dict[str, float]:
@@ -124,7 +128,8 @@ def _die_table(chosen: CellModel, place: int, rates: TwinRates, faults: NamedFau
     table: dict[str, Any] = {} if factors is None else {"ra_factor": factors[0], "tmr_factor": factors[1]}
     table |= {"row_opens": 0.0, "column_opens": 0.0, "shorted_segments": 0.0, "short_rate_shape": 0.0}
     if exact:
-        table |= dict.fromkeys(("short_rate", "open_rate", "stuck_p_rate", "stuck_ap_rate"), 0.0)
+        # A pinhole that looks like a short is named among them.
+        table |= dict.fromkeys(("short_rate", "open_rate", "stuck_p_rate", "stuck_ap_rate", "pinhole_rate"), 0.0)
     else:
         table |= rates.dies[place]
     named = {

@@ -22,7 +22,7 @@ DIAMETER_NM = 80.0
 _ASSUMED_ACCESS_OHMS = 1_000.0
 _ASSUMED_SHORT_OHMS = (30.0, 300.0)
 """Of a short itself, 2.5 % and 97.5 % points of a log-normal."""
-_KEEP_SIGMAS = 4.0
+KEEP_SIGMAS = 4.0
 _MAD_TO_SIGMA = 1.4826
 _LEAST_SHORTS = 20
 _QUANTILES = 201
@@ -43,23 +43,25 @@ class GoodCells:
 @dataclass(frozen=True)
 class CellModel:
     """model: as fab files name it. parameters: of the wafer. factors: (ra_factor, tmr_factor) of each die, None where unknown.
-    distances: Kolmogorov-Smirnov, (P, AP), of what the model should read to what was read. pillars: where it is of pillars."""
+    distances: Kolmogorov-Smirnov, (P, AP), of what the model should read to what was read. junctions: good ones it was fitted to.
+    pillars: where it is of pillars."""
 
     model: str
     parameters: dict[str, Any]
     factors: tuple[tuple[float, float] | None, ...]
     distances: tuple[float, float]
+    junctions: int
     pillars: Pillars | None
 
 
-def good_cells(dies: Sequence[MeasuredDie]) -> GoodCells:
-    """Raises ValueError where no die has enough good junctions."""
+def good_cells(dies: Sequence[MeasuredDie], keep_sigmas: float = KEEP_SIGMAS) -> GoodCells:
+    """keep_sigmas: what lies further from its die's median is an outlier. Raises ValueError where no die has enough good junctions."""
     samples = samples_of(dies)
     lines = [line_effects(samples[state]) for state in ("P", "AP")]
     logs: list[Floats] = []
     for p, ap in zip(samples["P"], samples["AP"], strict=True):
         pair = np.stack([(each.values - line)[each.good] for each, line in zip((p, ap), lines, strict=True)])
-        logs.append(pair[:, _near(pair)])
+        logs.append(pair[:, _near(pair, keep_sigmas)])
     means = np.array([each.mean(axis=1) if each.shape[1] >= _LEAST_GOOD else (np.nan, np.nan) for each in logs])
     known = np.isfinite(means[:, 0])
     if not known.any():
@@ -72,12 +74,12 @@ def _noise(samples: Sequence[Any], known: NDArray[np.bool_]) -> float:
     return float(np.mean([each.noise_variance for each, told in zip(samples, known, strict=True) if told]))
 
 
-def _near(pair: Floats) -> NDArray[np.bool_]:
+def _near(pair: Floats, keep_sigmas: float) -> NDArray[np.bool_]:
     if not pair.shape[1]:
         return np.zeros(0, np.bool_)
     middle = np.median(pair, axis=1, keepdims=True)
     sigma = _MAD_TO_SIGMA * np.median(np.abs(pair - middle), axis=1, keepdims=True)
-    return np.asarray((np.abs(pair - middle) <= _KEEP_SIGMAS * sigma).all(axis=0))
+    return np.asarray((np.abs(pair - middle) <= keep_sigmas * sigma).all(axis=0))
 
 
 def _moments(logs: Sequence[Floats], means: Floats, noise: tuple[float, float]) -> Moments:
@@ -112,7 +114,11 @@ def pillar_model(good: GoodCells, dies: Sequence[MeasuredDie], seed: int) -> Cel
         "short_ohms_high": short_ohms[1],
     }
     distances = _distances(good, [None if each is None else np.log(np.stack(each)) for each in made], seed)
-    return CellModel("pillars", {name: float(value) for name, value in parameters.items()}, factors, distances, pillars)
+    return CellModel("pillars", {name: float(value) for name, value in parameters.items()}, factors, distances, _count(good), pillars)
+
+
+def _count(good: GoodCells) -> int:
+    return sum(each.shape[1] for each in good.logs)
 
 
 def _moved(pillars: Pillars, factors: tuple[float, float]) -> Pillars:
@@ -161,7 +167,7 @@ def level_model(good: GoodCells, dies: Sequence[MeasuredDie], seed: int) -> Cell
         **_level_shorts(dies, float(np.exp(middle[0]))),
     }
     made = [None if not np.isfinite(mean[0]) else rests + mean[:, None] for mean in good.means]
-    return CellModel("levels", parameters, factors, _distances(good, made, seed), None)
+    return CellModel("levels", parameters, factors, _distances(good, made, seed), _count(good), None)
 
 
 def _level_shorts(dies: Sequence[MeasuredDie], good_p: float) -> dict[str, float]:
