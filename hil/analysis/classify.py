@@ -32,7 +32,7 @@ ASSUMED_CONFIDENCE = 0.5
 """Factor on the confidence of classes that rest on an assumed reference: noise is then not the only doubt."""
 UNWRITTEN_CONFIDENCE = 0.5
 """Factor where no reading tells whether the pulses were too weak."""
-_PINHOLE = 0.7
+_PINHOLE = 0.5
 """So far above the limit, in gaps, reads in P what is no short in AP."""
 
 Floats = NDArray[np.float64]

@@ -24,6 +24,8 @@ _CLEAR = 7.0
 _ROUNDS = 12
 _PLAINLY = 4.0
 _LEAST = 1e-300
+_SHARP = 1e-12
+"""S; good junctions whose differences show no spread beyond noise are all alike."""
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +166,7 @@ def _by_difference(difference: Floats, noise: Floats, readings: Readings, refere
     shrunk = reference.gap + known * (difference - reference.gap)
     fixed = np.zeros((4, difference.size))
     fixed[0] = 1.0
-    good = _between(shrunk, np.sqrt(known) * noise, reference.limits)
+    good = _between(shrunk, np.maximum(np.sqrt(known) * noise, _SHARP), reference.limits)
     return weights[0] * fixed + weights[1] * good + weights[2] * _between(difference, noise, reference.limits)
 
 

@@ -119,3 +119,10 @@ def test_a_board_without_a_calibration_and_the_smu_find_the_true_classes_of_a_si
     assert {Defect.SHORT, Defect.STUCK_P, Defect.STUCK_AP} <= set(np.unique(one.truth))
     assert np.count_nonzero((one.found.codes != one.truth) & settled) <= 1
     assert one.smu_readings > 0
+
+
+def test_good_junctions_that_show_no_spread_of_their_own_are_no_division_by_zero() -> None:
+    alike = Reference(P, AP, 14e-6, GAP, 20_000, 9e-6, gap_sigma=0.0)
+    one = [np.array([each]) for each in (P, P - 0.52 * GAP, 2e-6, 2e-6, 0.0)]
+    found = probabilities(Readings(*one), alike, shares_of(Readings(*one), alike))
+    assert abs(found.sum() - 1) < 1e-9
