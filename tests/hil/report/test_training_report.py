@@ -1,0 +1,43 @@
+"""The page of a table: every method's figures, in pairs, in one file."""
+
+import re
+
+import numpy as np
+
+from hil.report.training_report import Sensitivity, TableData, training_page
+
+
+def data() -> TableData:
+    rng = np.random.default_rng(1)
+    errors = {"10x-0.3": {name: mean + rng.random((3, 12)) for name, mean in (("conventional", 20.0), ("placed", 3.0))}}
+    losses = {"software": np.geomspace(0.1, 5, 3)[:, None] * (1 + rng.random((3, 4)))}
+    growth = np.full((32, 25, 25), np.nan, np.float32)
+    growth[:20] = rng.random((20, 25, 25))
+    found = Sensitivity((0, 1, 10), losses, {"software": 10 * losses["software"]}, {"software": 0.123}, {"software: one short": growth})
+    seconds = {("10x-0.3", "placed"): 19.0}
+    curves = {("10x-0.3", "placed"): [1.0, 0.5]}
+    return TableData("100-76-10x3 <b>", 10_000, errors, 2.9, {"placed": "placement"}, seconds, curves, found, ["one seed left out"])
+
+
+def test_the_page_holds_every_methods_figures_and_what_they_stand_on() -> None:
+    page = training_page(data())
+    for text in ("conventional", "placed", "one seed left out", "12 dies, 3 seeds", "placement", "0.1230"):
+        assert text in page
+    row = re.search(r"<tr><td>placed</td>(.*?)</tr>", page)
+    assert row is not None
+    mean = float(data().errors["10x-0.3"]["placed"].mean())
+    assert f"{mean:.2f}" in row[1]
+    assert f"{mean - 2.9:+.2f}" in row[1]
+    assert "p (Wilcoxon, dies)" in page
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_it_is_given() -> None:
+    page = training_page(data())
+    assert page.count("data:image/png;base64,") == 5
+    assert "<script" not in page
+    assert "http" not in page
+    assert "10x3 &lt;b&gt;" in page
+
+
+def test_the_same_data_give_the_same_page() -> None:
+    assert training_page(data()) == training_page(data())
