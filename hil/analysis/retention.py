@@ -3,13 +3,14 @@
 Rule 1: what did not change bounds Delta from below, and is told as a bound, never as a value. Rule 2: junctions whose two states nobody
 can tell apart, and those known to be bad, count for nothing: a short keeps its state for ever.
 Between two readings a junction changes with probability (1 - exp(-2 t r)) / 2, r = exp(-Delta) / tau0: both states equally stable (an
-assumption; changes are counted by direction, so that it can be seen), an even number of reversals shows as none. Delta is log-normal over
-the array; its mean and spread are fitted by maximum likelihood, intervals by profile likelihood, 95 %.
+assumption; changes are counted by direction, so that it can be seen), an even number of reversals shows as none. Delta is normal over the
+array (an assumption that matters where few of the junctions change: the tail then tells the mean); its mean and spread are fitted by
+maximum likelihood, intervals by profile likelihood, 95 %.
 Source: W. F. Brown, Phys. Rev. 130, 1677 (1963) for the rate; Chung et al., Psychometrika 78, 685 (2013) for the penalty on the spread.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,10 +24,14 @@ Floats = NDArray[np.float64]
 ASSUMED_SPREAD = 0.08
 """Relative, of Delta: 7.7 % in physics-and-paper.md B2; where the mode of the penalty lies."""
 ATTEMPT_S = 1e-9
-_LOG_STABILITY = (math.log(5.0), math.log(200.0))
+_STABILITY = (3.0, 200.0)
 _LOG_SPREAD = (math.log(0.01), math.log(0.5))
-_LOG_GRID = np.linspace(*_LOG_STABILITY, 900)
-"""Points of ln Delta, closer than half the smallest spread."""
+_STEP = 0.1
+_GRID = np.arange(_STABILITY[0], _STABILITY[1], _STEP)
+"""Points of Delta, closer than the smallest spread of what can be measured."""
+_NEAR = 0.5
+_DIGITS = 3
+"""Of the time between two readings: a thousandth of it is a thousandth in Delta."""
 _HALF_CHI2 = 1.920729
 _LOG_20 = math.log(20.0)
 """One-sided, 95 %: no change in so many mean times is improbable."""
@@ -70,7 +75,12 @@ class Estimate:
 @dataclass(frozen=True)
 class RetentionAnalysis:
     """junctions: counted. changes: by direction, where it can be told. seconds: from the first reading to the last. effective: Delta that
-    all junctions would have alike. stability: mean of Delta over the array; spread: relative. left_out: junctions, by reason."""
+    all junctions would have alike. stability: mean of Delta over the array; spread: relative. left_out: junctions, by reason.
+
+    window: Delta of junctions that change within the shortest time between two readings, and within all of it: those the readings resolve.
+    extrapolated_sigmas: how far beyond it the mean lies, in spreads; above about 1 it rests on the shape that is assumed, which no interval
+    tells.
+    """
 
     junctions: int
     changes: dict[str, int]
@@ -78,6 +88,8 @@ class RetentionAnalysis:
     effective: Estimate
     stability: Estimate
     spread: float | None
+    window: tuple[float, float] | None
+    extrapolated_sigmas: float | None
     left_out: dict[str, int]
     temperature_c: float | None
     attempt_s: float
@@ -100,6 +112,7 @@ def analyse_retention(histories: Sequence[History], attempt_s: float = ATTEMPT_S
                 told[name] = told.get(name, 0) + number
     temperatures = [history.temperature_c for history in histories if history.temperature_c is not None]
     stability, spread = _array(found, attempt_s)
+    window = _window(found, attempt_s)
     return RetentionAnalysis(
         junctions=int(found.count.sum()),
         changes=changes,
@@ -107,6 +120,8 @@ def analyse_retention(histories: Sequence[History], attempt_s: float = ATTEMPT_S
         effective=_effective(found, attempt_s),
         stability=stability,
         spread=spread,
+        window=window,
+        extrapolated_sigmas=_beyond(stability.mean, spread, window),
         left_out=left_out,
         temperature_c=float(np.mean(temperatures)) if temperatures else None,
         attempt_s=attempt_s,
@@ -114,32 +129,56 @@ def analyse_retention(histories: Sequence[History], attempt_s: float = ATTEMPT_S
 
 
 def patterns_of(histories: Sequence[History]) -> Patterns:
-    """Junctions that can be told, of all dies; those of a kernel share their times."""
-    changed, seconds, count = [], [], []
+    """Junctions that can be told, of all dies, those with the same history and times together."""
     most = max(history.rounds for history in histories) - 1
+    counts: dict[tuple[bytes, bytes], int] = {}
     for history in histories:
+        times = np.full((history.kernels, most), np.nan)
+        times[:, : history.rounds - 1] = _rounded(history.intervals_s)
         for kernel in range(history.kernels):
             rows, numbers = np.unique(history.changed(kernel), axis=0, return_counts=True)
-            times = np.full((len(rows), most), np.nan)
-            times[:, : history.rounds - 1] = history.intervals_s[kernel]
             marks = np.zeros((len(rows), most), np.bool_)
             marks[:, : history.rounds - 1] = rows
-            changed.append(marks)
-            seconds.append(times)
-            count.append(numbers.astype(np.float64))
-    return Patterns(np.concatenate(changed), np.concatenate(seconds), np.concatenate(count))
+            for mark, number in zip(marks, numbers, strict=True):
+                key = mark.tobytes(), times[kernel].tobytes()
+                counts[key] = counts.get(key, 0) + int(number)
+    changed = np.array([np.frombuffer(mark, np.bool_) for mark, _ in counts]).reshape(-1, most)
+    seconds = np.array([np.frombuffer(time, np.float64) for _, time in counts]).reshape(-1, most)
+    return Patterns(changed, seconds, np.array(list(counts.values()), np.float64))
+
+
+def _rounded(seconds: Floats) -> Floats:
+    """To three digits, so that kernels read a little apart need not be counted apart."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = 10.0 ** (np.floor(np.log10(np.abs(seconds))) - _DIGITS + 1)
+    rounded: Floats = np.where(seconds > 0, np.round(seconds / unit) * unit, seconds)
+    return rounded
+
+
+def _window(found: Patterns, attempt_s: float) -> tuple[float, float] | None:
+    told = found.seconds[found.seconds > 0]
+    if not told.size:
+        return None
+    return math.log(float(told.min()) / attempt_s), math.log(float(np.nansum(found.seconds, axis=1).max()) / attempt_s)
+
+
+def _beyond(mean: float | None, spread: float | None, window: tuple[float, float] | None) -> float | None:
+    if mean is None or spread is None or window is None:
+        return None
+    return max(window[0] - mean, mean - window[1], 0.0) / (spread * mean)
 
 
 def _effective(found: Patterns, attempt_s: float) -> Estimate:
     """One Delta for all. Without a change only a lower bound, one-sided."""
     if not found.changes:
         return Estimate(None, _bound(found, attempt_s), None)
+    told = found.count @ found.log_likelihood(_GRID, attempt_s)
 
-    def cost(log_stability: float) -> float:
-        return -float((found.log_likelihood(np.array([math.exp(log_stability)]), attempt_s)[:, 0] * found.count).sum())
+    def cost(stability: float) -> float:
+        return -float(found.count @ found.log_likelihood(np.array([stability]), attempt_s)[:, 0])
 
-    best = float(minimize_scalar(cost, bounds=_LOG_STABILITY, method="bounded", options={"xatol": 1e-7}).x)
-    return _interval(best, cost)
+    near = float(_GRID[np.argmax(told)])
+    return _interval(_lowest(cost, (near - _STEP, near + _STEP)), cost)
 
 
 def _bound(found: Patterns, attempt_s: float) -> float | None:
@@ -147,41 +186,65 @@ def _bound(found: Patterns, attempt_s: float) -> float | None:
 
 
 def _array(found: Patterns, attempt_s: float) -> tuple[Estimate, float | None]:
-    """Mean over the array, with what its spread does to it. The mean is never below the effective Delta: the weakest change first."""
+    """Mean over the array, and its relative spread. The mean is never below the effective Delta: the weakest change first."""
     if not found.changes:
         return Estimate(None, _bound(found, attempt_s), None), None
+    likelihood = _Likelihood(found, attempt_s)
 
-    told = found.log_likelihood(np.exp(_LOG_GRID), attempt_s)
-    most = told.max(axis=1)
-    likelihood, floor = np.exp(told - most[:, None]), float((found.count * most).sum())
+    def spread_at(stability: float) -> float:
+        return _lowest(lambda each: likelihood.cost(stability, each), _LOG_SPREAD)
 
-    def cost(log_mean: float, log_spread: float) -> float:
-        spread = math.exp(log_spread)
-        weight = np.exp(-0.5 * ((_LOG_GRID - log_mean + spread**2 / 2.0) / spread) ** 2)
-        each = likelihood @ (weight / weight.sum())
-        return -floor - float((found.count * np.log(np.maximum(each, 1e-300))).sum()) - (log_spread - spread / ASSUMED_SPREAD)
+    def profile(stability: float) -> float:
+        return likelihood.cost(stability, spread_at(stability))
 
-    def spread_at(log_mean: float) -> float:
-        found_at = minimize_scalar(
-            lambda log_spread: cost(log_mean, log_spread), bounds=_LOG_SPREAD, method="bounded", options={"xatol": 1e-4}
-        )
-        return float(found_at.x)
-
-    def profile(log_mean: float) -> float:
-        return cost(log_mean, spread_at(log_mean))
-
-    best = float(minimize_scalar(profile, bounds=_LOG_STABILITY, method="bounded", options={"xatol": 1e-6}).x)
-    return _interval(best, profile), math.exp(spread_at(best))
+    near = likelihood.start()
+    mean = _lowest(profile, (max(near - _NEAR, _STABILITY[0]), min(near + _NEAR, _STABILITY[1])))
+    return _interval(mean, profile), math.exp(spread_at(mean))
 
 
-def _interval(best: float, cost: Any) -> Estimate:
-    """Of exp of a parameter, from minus its profile log-likelihood."""
+class _Likelihood:
+    """Of a population that is normal in Delta, on a grid of it."""
+
+    def __init__(self, found: Patterns, attempt_s: float) -> None:
+        told = found.log_likelihood(_GRID, attempt_s)
+        most = told.max(axis=1)
+        self._count, self._floor = found.count, float(found.count @ most)
+        self._likelihood = np.exp(told - most[:, None])
+
+    def cost(self, mean: float, log_spread: float) -> float:
+        """Minus ln likelihood and penalty. log_spread: ln of the relative standard deviation."""
+        return float(self._costs(np.array([mean]), math.exp(log_spread))[0])
+
+    def start(self) -> float:
+        """The best mean of a coarse grid: the likelihood may have more than one top."""
+        means = _GRID[:: int(_NEAR / _STEP)]
+        costs = np.stack([self._costs(means, math.exp(spread)) for spread in np.linspace(*_LOG_SPREAD, 12)])
+        return float(means[np.argmin(costs.min(axis=0))])
+
+    def _costs(self, means: Floats, spread: float) -> Floats:
+        weight = np.exp(-0.5 * ((_GRID[:, None] - means) / (spread * means)) ** 2)
+        each = self._likelihood @ (weight / weight.sum(axis=0))
+        told = self._count @ np.log(np.maximum(each, 1e-300))
+        return -self._floor - told - (math.log(spread) - spread / ASSUMED_SPREAD)
+
+
+def _lowest(cost: Callable[[float], float], within: tuple[float, float]) -> float:
+    return float(minimize_scalar(cost, bounds=within, method="bounded", options={"xatol": 1e-5}).x)
+
+
+def _interval(best: float, cost: Callable[[float], float]) -> Estimate:
+    """Of a parameter, from minus its profile log-likelihood; an end that is not reached is open."""
     floor = cost(best)
 
     def beyond(value: float) -> float:
-        return float(cost(value)) - floor - _HALF_CHI2
+        return cost(value) - floor - _HALF_CHI2
 
-    def end(limit: float) -> float | None:
-        return math.exp(brentq(beyond, best, limit, xtol=1e-6)) if beyond(limit) > 0 else None
+    def end(sign: float) -> float | None:
+        inside, step = best, 1e-3 * best
+        while _STABILITY[0] < inside + sign * step < _STABILITY[1]:
+            if beyond(inside + sign * step) > 0:
+                return float(brentq(beyond, inside, inside + sign * step, xtol=1e-4))
+            inside, step = inside + sign * step, 2.0 * step
+        return None
 
-    return Estimate(math.exp(best), end(_LOG_STABILITY[0]), end(_LOG_STABILITY[1]))
+    return Estimate(best, end(-1.0), end(1.0))

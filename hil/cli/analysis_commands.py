@@ -52,6 +52,9 @@ def _retention_text(found: dict[str, Any]) -> str:
         told = "nothing to bound Delta with" if stability["low"] is None else f"Delta above {stability['low']:.2f} (95 %)"
     else:
         told = f"Delta {_interval(stability)}, spread {found['spread']:.1%}; were all alike: {_interval(found['effective'])}"
+        if found["extrapolated_sigmas"]:
+            beyond = f"{found['extrapolated_sigmas']:.1f} spreads beyond what these readings resolve"
+            told += f"\nthe mean lies {beyond}: it rests on Delta being normal over the array"
     left_out = [f"left out {number} junctions: {reason}" for reason, number in found["left_out"].items() if number]
     return "\n".join([seen, told, *left_out, _assumed(found)])
 

@@ -16,7 +16,7 @@ P, AP = 3.3e-4, 1.9e-4
 def history(mean: float, spread: float, interval_s: float, rounds: int, seed: int = 1, told: bool = True) -> tuple[History, np.ndarray]:
     """Junctions that reverse at their own rate, read with 0.3 % of noise; and their Delta."""
     rng = np.random.default_rng(seed)
-    stability = mean * np.exp(spread * rng.standard_normal(SHAPE) - spread**2 / 2)
+    stability = mean * (1 + spread * rng.standard_normal(SHAPE))
     rate = np.exp(-stability) / ATTEMPT_S
     in_p = [np.ones(SHAPE, bool)]
     for _ in range(rounds - 1):
@@ -48,9 +48,17 @@ def test_where_nothing_changed_there_is_a_lower_bound_and_no_value() -> None:
 
 
 def test_the_bound_holds_for_junctions_that_are_just_stable_enough() -> None:
-    bounds = [analyse_retention([history(33.5, 1e-9, 100.0, rounds=3, seed=seed)[0]]) for seed in range(20)]
+    bounds = [analyse_retention([history(33.5, 1e-9, 100.0, rounds=3, seed=seed)[0]]) for seed in range(6)]
     lows = [found.effective.low for found in bounds if found.effective.mean is None]
     assert lows and all(low is not None and low <= 33.5 for low in lows)
+
+
+def test_a_mean_beyond_what_the_readings_resolve_says_how_far_beyond() -> None:
+    inside = analyse_retention([history(24.0, 0.08, 5.0, rounds=10)[0]])
+    assert inside.window == pytest.approx((np.log(5e9), np.log(45e9)))
+    assert inside.extrapolated_sigmas == pytest.approx(0.0, abs=0.1)
+    above = analyse_retention([history(30.0, 0.08, 5.0, rounds=10)[0]])
+    assert above.extrapolated_sigmas == pytest.approx((30 - np.log(45e9)) / 2.4, rel=0.3)
 
 
 def test_alike_junctions_are_recovered_too() -> None:
