@@ -7,6 +7,7 @@ Rule 1: a calibration is of one board, by its serial number, and ends; another b
 board counts, also where an older one would be valid longer.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from drivers.errors import OutcomeUnknown
 from drivers.smu.accuracy import PathAccuracy, accuracy_of
 from drivers.smu.planning import capabilities_of
 from hil.analysis.calibration import RECTANGLE, Calibration, References, SmuErrors, fit, from_document, to_document
+from hil.model.lab import ChipSection
 from hil.model.maps import Meta, from_npy_bytes
 from hil.model.plans import CalibratePlan, Junction
 from hil.model.runs import CalibrationMade, Event, ObjectMeasured
@@ -26,6 +28,8 @@ from hil.runs.errors import RunFailed
 from hil.runs.metadata import DieResults
 from hil.station.station import Station
 from hil.store.protocol import Store
+
+_log = logging.getLogger(__name__)
 
 MEASURED_SIEMENS = 1e-3
 """What the SMU's range is chosen for; see hil.station.scanning."""
@@ -102,13 +106,21 @@ def smu_errors(instruments: Mapping[str, Any], read_volts: float, nplc: float) -
     return None if promised is None else errors_of(promised, nplc)
 
 
-def calibration_of(store: Store, board: str, now: datetime) -> Calibration | None:
-    """The newest one of a board, by its serial number, if it is still valid. Raises NotFound, Corrupt for arrays that are gone."""
+def calibration_of(store: Store, board: str, now: datetime, chip: ChipSection) -> Calibration | None:
+    """The newest one of a board, by its serial number, if it is still valid, of this chip's lines, and of a model that is known here.
+
+    Raises NotFound, Corrupt for arrays that are gone.
+    """
     record = store.newest_calibration(board)
     if record is None or now >= datetime.fromisoformat(record.expires_at):
         return None
     values, covariance = (from_npy_bytes(store.get_object(sha256)) for sha256 in (record.values, record.covariance))
-    return from_document(record.document, values, covariance, record.id)
+    try:
+        found = from_document(record.document, values, covariance, record.id)
+    except ValueError as error:
+        _log.warning("%s; the board counts as not calibrated", error)
+        return None
+    return found if (found.layout.rows, found.layout.columns) == (chip.rows, chip.columns) else None
 
 
 def _junctions(station: Station, plan: CalibratePlan, kernel: int) -> list[Junction]:

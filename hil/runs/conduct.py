@@ -148,7 +148,7 @@ class Conductor:
             monotonic=self.monotonic,
             clock_stepped=clock.stepped,
             live=_Asked(self.store, run.id),
-            calibration=lambda board: calibration_of(self.store, board, self.now()),
+            calibration=lambda board: calibration_of(self.store, board, self.now(), self.lab.chip),
         )
 
     def _ending(self, run: RunRecord, error: Exception) -> Ending:

@@ -42,7 +42,9 @@ class Bench:
         store.set_state(run.id, RunState.FINISHED)
 
     def calibration(self, board: str = "") -> Calibration | None:
-        return calibration_of(self.store, board or self.made.document["board"]["serial"], datetime(2026, 1, 3, tzinfo=UTC))
+        return calibration_of(
+            self.store, board or self.made.document["board"]["serial"], datetime(2026, 1, 3, tzinfo=UTC), self.station.lab.chip
+        )
 
     def events_of(self, calibration: Calibration | None, **fields: Any) -> list[Event]:
         plan: Plan = plan_of(**fields)
@@ -105,11 +107,21 @@ def test_without_a_calibration_a_map_says_so_is_less_sure_and_only_the_needles_a
 
 def test_another_boards_calibration_and_one_that_expired_are_none(bench: Bench) -> None:
     (record,) = bench.store.calibrations()
-    ends = datetime.fromisoformat(record.expires_at)
+    ends, chip = datetime.fromisoformat(record.expires_at), bench.station.lab.chip
     assert bench.calibration() is not None
     assert bench.calibration("SIM-another") is None
-    assert calibration_of(bench.store, record.board, ends) is None
-    assert calibration_of(bench.store, record.board, ends - timedelta(seconds=1)) is not None
+    assert calibration_of(bench.store, record.board, ends, chip) is None
+    assert calibration_of(bench.store, record.board, ends - timedelta(seconds=1), chip) is not None
+    assert calibration_of(bench.store, record.board, ends - timedelta(seconds=1), chip.model_copy(update={"rows": 25})) is None
+
+
+def test_a_calibration_of_a_model_that_nobody_knows_any_more_is_none(bench: Bench, tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.ensure_wafer("W1", [HOME, (-3, 0)])
+    store.append(running(store).id, replace(bench.made, document={**bench.made.document, "model": "lines-0"}))
+    serial = bench.made.document["board"]["serial"]
+    assert calibration_of(store, serial, datetime(2026, 1, 3, tzinfo=UTC), bench.station.lab.chip) is None
+    store.close()
 
 
 def test_a_board_that_drifted_is_told_by_its_reference_junctions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
