@@ -13,7 +13,7 @@ from hil.model.maps import DefectMap
 
 SURE = 0.99
 """Confidence below which a junction is read again. What remains above it is a hundredth of the errors that noise makes."""
-READINGS = 16
+READINGS = 32
 """Of each state of a junction in doubt; the noise of a junction falls with their root."""
 MOST_OF_A_KERNEL = 64
 _RELATIVE_NOISE = 0.003

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from drivers.smu.capabilities import SmuCapabilities
 from drivers.smu.planning import (
     LONGEST_CYCLE_HERTZ,
     BeyondJunction,
     Course,
     JunctionLimits,
     Pace,
+    SmuCapabilities,
     capabilities_of,
     plan_readings,
     plan_sweep,

@@ -23,9 +23,9 @@ def read(station: Station, plan: ReadPlan, kernel: int) -> Measured:
     error = np.full_like(siemens, np.nan)
     places = np.argwhere(np.isnan(siemens))[:MOST_OF_A_KERNEL]
     if len(places):
-        junctions = [(kernel, int(row), int(column)) for row, column in places for _ in range(_READINGS)]
+        junctions = [(kernel, int(row), int(column)) for row, column in places] * _READINGS
         again = station.read_junctions(junctions, plan.read_volts, plan.averages, "smu", plan.nplc)
-        found = mean_of(again.siemens.reshape(len(places), _READINGS), SLOW_AP)
+        found = mean_of(again.siemens.reshape(_READINGS, len(places)).T, SLOW_AP)
         where = tuple(places.T)
         siemens[where], error[where], count[where] = found.siemens, found.error, found.count
     return Measured({"siemens": siemens, "smu": count, "error": error}, int(np.isnan(siemens).sum()))

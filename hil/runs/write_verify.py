@@ -97,12 +97,13 @@ class KernelWriter:
         return mean.astype(np.float32), two - one
 
     def read_again(self, mask: Mask, times: int) -> Siemens:
-        """(junctions of the mask, times) S, by the SMU, one junction after another; NaN where a reading is not to be trusted."""
+        """(junctions of the mask, times) S, by the SMU; NaN where a reading is not to be trusted. Round after round, so that the readings
+        of one junction lie as far apart in time as they can: part of its slow noise then averages as well."""
         places = [(self.kernel, int(row), int(column)) for row, column in np.argwhere(mask)]
-        junctions = [place for place in places for _ in range(times)]
+        junctions = places * times
         plan = self.plan
         reading = self.station.read_junctions(junctions, plan.read_volts, plan.averages, "smu", plan.nplc)
-        return reading.siemens.reshape(len(places), times)
+        return np.ascontiguousarray(reading.siemens.reshape(times, len(places)).T)
 
     @property
     def board_writes(self) -> bool:
