@@ -78,6 +78,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         "ProgramPlan",
         "IvSweepPlan",
         "SwitchingPlan",
+        "RetentionPlan",
         "CalibratePlan",
         "VmmPlan",
     ],
@@ -91,7 +92,7 @@ def test_the_contracts_paths_are_there(document: dict[str, Any]) -> None:
     named = {
         "/healthz", "/readyz", "/metrics", "/api/v1/station", "/api/v1/station/estop", "/api/v1/station/reset",
         "/api/v1/station/release", "/api/v1/wafers", "/api/v1/wafers/{wafer}", "/api/v1/wafers/{wafer}/conductance",
-        "/api/v1/wafers/{wafer}/defects", f"{die}/maps", f"{die}/maps/latest", f"{die}/defects", f"{die}/defects.png",
+        "/api/v1/wafers/{wafer}/defects", f"{die}/maps", f"{die}/maps/latest", f"{die}/defects", f"{die}/defects.png", f"{die}/import",
         "/api/v1/maps/{map_id}", "/api/v1/maps/{map_id}/meta", "/api/v1/maps/{map_id}/uncertainty", "/api/v1/maps/{map_id}/lines",
         "/api/v1/maps/{map_id}/uncorrected", "/api/v1/wafers/{wafer}/uncertainty",
         "/api/v1/calibrations", "/api/v1/calibrations/{calibration_id}",
