@@ -16,7 +16,7 @@ from hil.model.layout import GROUPS, HALVES
 
 MOST = 0.5
 """A line is told from single faults with more than this share of it measured."""
-_INDEPENDENT = 4
+_INDEPENDENT = 8
 """So many metal lines do not fail at the same place by chance."""
 _BITS = {"row": LineFault.ROW, "column": LineFault.COLUMN}
 
