@@ -20,7 +20,7 @@ from benchmarks.oracle import Oracle
 from drivers.smu.accuracy import accuracy_of
 from drivers.smu.capabilities import KEITHLEY_2450 as MODEL
 from firmware_protocol.geometry import Geometry
-from hil.analysis.calibration import References, SmuErrors, fit
+from hil.analysis.calibration import TRIANGLE, References, SmuErrors, fit
 from hil.analysis.uncertainty import Taken, by_the_board, by_the_smu
 from hil.runs.calibrating import errors_of
 from simulator.instruments import adc
@@ -111,10 +111,10 @@ class Bench:
             self.world.pulse(np.arange(wanted.size), np.where(wanted, 0.8, -0.8), 1e-7)
 
 
-def smu_errors(volts: float, amps_part: float = 1.0 / np.sqrt(3.0)) -> SmuErrors:
+def smu_errors(volts: float, part: float = TRIANGLE) -> SmuErrors:
     promised = accuracy_of(MODEL, volts, volts * 1e-3)
     assert promised is not None
-    return errors_of(promised, NPLC, amps_part)
+    return errors_of(promised, NPLC, part)
 
 
 def references(bench: Bench) -> References:
@@ -207,6 +207,13 @@ def told(bench: "Bench", found: References) -> Oracle:
     return oracle
 
 
+def pooled(found: list[Found], path: str, name: str) -> float:
+    """Share of intervals that hold the truth among all opens, or shorts, of all boards."""
+    counts = [int(getattr(each, name).sum()) for each in found]
+    held = sum(count * each.covered(path, getattr(each, name)) for count, each in zip(counts, found, strict=True) if count)
+    return held / sum(counts) if sum(counts) else float("nan")
+
+
 def main(boards: int = BOARDS) -> int:
     found = [trial(seed) for seed in range(1, boards + 1)]
     reached = True
@@ -214,8 +221,7 @@ def main(boards: int = BOARDS) -> int:
         covered = float(np.mean([each.covered(path, each.ordinary) for each in found]))
         width = float(np.mean([each.width(path) for each in found]))
         apart = ", ".join(
-            f"{name} {100 * np.nanmean([each.covered(path, getattr(each, name)) for each in found]):.1f} % of "
-            f"{sum(int(getattr(each, name).sum()) for each in found)}"
+            f"{name} {100 * pooled(found, path, name):.1f} % of {sum(int(getattr(each, name).sum()) for each in found)}"
             for name in ("opens", "shorts")
         )
         saturated = sum(int(np.isnan(each.paths[path].siemens).sum()) for each in found)

@@ -20,8 +20,8 @@ MODEL = "lines-1"
 """Change the model and it needs another name: it stands in every calibration."""
 _OUTLIER_SIGMAS = 6.0
 _ROUNDS = 4
-RECTANGLE = 1.0 / np.sqrt(3.0)
-"""Standard uncertainty of what lies within +-1 and is not known better (GUM 4.3.7)."""
+TRIANGLE = 1.0 / np.sqrt(6.0)
+"""Standard uncertainty of what lies within +-1, near 0 more likely than at the ends (GUM 4.3.9): an instrument within its data sheet."""
 
 
 @dataclass(frozen=True)

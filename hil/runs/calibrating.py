@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from drivers.errors import OutcomeUnknown
 from drivers.smu.accuracy import PathAccuracy, accuracy_of
 from drivers.smu.planning import capabilities_of
-from hil.analysis.calibration import RECTANGLE, Calibration, References, SmuErrors, fit, from_document, to_document
+from hil.analysis.calibration import TRIANGLE, Calibration, References, SmuErrors, fit, from_document, to_document
 from hil.model.lab import ChipSection
 from hil.model.maps import Meta, from_npy_bytes
 from hil.model.plans import CalibratePlan, Junction
@@ -84,8 +84,8 @@ def calibrated(die: DieResults, kernels: Mapping[int, Arrays]) -> Iterator[Event
     yield ObjectMeasured(die.index, RESIDUALS, residuals, die.describe_object())
 
 
-def errors_of(promised: PathAccuracy, nplc: float, part: float = RECTANGLE) -> SmuErrors:
-    """part: of what the data sheet allows, the standard uncertainty: that of a rectangle, as nothing more is known."""
+def errors_of(promised: PathAccuracy, nplc: float, part: float = TRIANGLE) -> SmuErrors:
+    """part: of what the data sheet allows, the standard uncertainty: that of a triangle, as instruments are seldom at its very ends."""
     volts, amps = promised.volts, promised.amps
     return SmuErrors(
         volts_range=volts.range_,
