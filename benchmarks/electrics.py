@@ -33,8 +33,8 @@ from hil.training.trainer import Recipe, train, train_and_test
 from hil.training.wafer import reference_of
 
 JUDGED_IMAGES, FITTED_IMAGES = 10_000, 1_000
-RETRAINING_IMAGES = 10_240
-RETRAINING = Recipe(epochs=1, batch=256, rate=2e-3, statistics=Statistics.POOLED)
+RETRAINING_IMAGES = 30_720
+RETRAINING = Recipe(epochs=1, batch=256, rate=1e-3, statistics=Statistics.POOLED)
 ALL = Electrics(lines=DieLines(2.0, 30.0), roll_off=RollOff(), noise=Noise(), converter=Converter())
 OPTIONS = {
     "none": Electrics(),
