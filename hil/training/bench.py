@@ -48,7 +48,7 @@ PAPER = Bounds(Hidden.TANH, output_limit=float("inf"))
 FULL = Budget(
     clean=Recipe(epochs=20, batch=256, rate=5e-3, statistics=Statistics.POOLED),
     varied=Recipe(epochs=14, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
-    hardware_aware=Recipe(epochs=4, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+    hardware_aware=Recipe(epochs=6, batch=256, rate=8e-3, statistics=Statistics.POOLED),
     statistics_aware=Recipe(epochs=24, batch=512, rate=1e-2, maps=8),
     placed=Recipe(epochs=24, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
     trimmed=Recipe(epochs=3, batch=500, rate=5e-3, digital_only=True),
