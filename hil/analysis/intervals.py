@@ -23,7 +23,7 @@ UNKNOWN = Estimate(None, None, None)
 
 @dataclass(frozen=True)
 class Rate:
-    """A pooled rate per junction (or line). low, high: 95 % interval, Wilson, widened for over-dispersion.
+    """A pooled rate per junction (or line). low, high: 95 % interval: Wilson, widened for over-dispersion, where nothing was fitted.
 
     dispersion: variance between dies over what chance alone would give (Pearson chi-squared per degree of freedom);
     1 for independent defects, None with fewer than two dies or no event. per_die: events of each die, in order.

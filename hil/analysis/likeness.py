@@ -1,8 +1,9 @@
 """Whether one wafer behaves like another that it should be a twin of, measured the same way.
 
 Rule: two tests, both stated in full. Conductance: Kolmogorov-Smirnov distance per state over all junctions read, dies pooled, at most
-0.02. Defects: the count of each kind, isolated, and of each kind of faulty line, within the 95 % prediction that the first wafer's
-count makes for a second one of the same rates (negative binomial from Jeffreys' prior; Hahn and Meeker, Statistical Intervals)."""
+0.02; a reading of a converter stands for its whole step, or two maps whose steps lie apart would differ by them. Defects: the count
+of each kind, isolated, and of each kind of faulty line, within the 95 % prediction that the first wafer's count makes for a second
+one of the same rates (negative binomial from Jeffreys' prior; Hahn and Meeker, Statistical Intervals)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from hil.analysis.line_models import FAULTS, die_lines, tried_junctions
-from hil.analysis.measured import KINDS, MeasuredDie
+from hil.analysis.measured import KINDS, MeasuredDie, reading_step
+
+Floats = NDArray[np.float64]
 
 LARGEST_DISTANCE = 0.02
 _LEVEL = 0.95
@@ -47,14 +50,18 @@ class Likeness:
         return max(self.distances.values()) <= self.limit and all(each.holds for each in self.counts)
 
 
-def likeness(first: Sequence[MeasuredDie], second: Sequence[MeasuredDie]) -> Likeness:
-    """Dies of the one that the other does not have, by place, are left out. Raises ValueError without a common die."""
+def likeness(first: Sequence[MeasuredDie], second: Sequence[MeasuredDie], seed: int = 1) -> Likeness:
+    """Dies of the one that the other does not have, by place, are left out. seed: of where in its step a reading is put.
+
+    Raises ValueError without a common die.
+    """
     pairs = _common(first, second)
     if not pairs:
         raise ValueError("the two wafers have no measured die in common")
     ones, others = [one for one, _ in pairs], [other for _, other in pairs]
     states: tuple[Literal["P", "AP"], ...] = ("P", "AP")
-    distances = {state: _distance(_read(ones, state), _read(others, state)) for state in states}
+    rng = np.random.default_rng(seed)
+    distances = {state: _distance(_read(ones, state, rng), _read(others, state, rng)) for state in states}
     return Likeness(distances, LARGEST_DISTANCE, tuple(_counts(ones, others)))
 
 
@@ -65,12 +72,13 @@ def _common(first: Sequence[MeasuredDie], second: Sequence[MeasuredDie]) -> list
     return [(die, by_place[die.die]) for die in first if die.die in by_place]
 
 
-def _read(dies: Sequence[MeasuredDie], state: Literal["P", "AP"]) -> NDArray[np.float32]:
-    values = np.concatenate([(die.p if state == "P" else die.ap).siemens.ravel() for die in dies])
-    return values[np.isfinite(values)]
+def _read(dies: Sequence[MeasuredDie], state: Literal["P", "AP"], rng: np.random.Generator) -> Floats:
+    maps = [die.p if state == "P" else die.ap for die in dies]
+    values = [each.siemens[np.isfinite(each.siemens)].astype(np.float64) for each in maps]
+    return np.concatenate([each + reading_step(one) * rng.uniform(-0.5, 0.5, each.size) for each, one in zip(values, maps, strict=True)])
 
 
-def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def _distance(first: Floats, second: Floats) -> float:
     if not first.size or not second.size:
         return 1.0
     return float(stats.ks_2samp(first, second).statistic)

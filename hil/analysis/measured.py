@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.analysis.noise import step_siemens
 from hil.model.defects import Defect
 from hil.model.lab import DieIndex
 from hil.model.maps import ConductanceMap, DefectMap
@@ -33,3 +34,10 @@ def places(dies: Sequence[MeasuredDie]) -> list[DieIndex] | None:
     """Where the dies lie; None unless all of them say it."""
     known = [each.die for each in dies if each.die is not None]
     return known if len(known) == len(dies) else None
+
+
+def reading_step(each: ConductanceMap) -> float:
+    """Width of the converter's steps in a map, S; 0 where the SMU read it or nobody says how."""
+    if each.meta.get("path") != "board":
+        return 0.0
+    return float(np.sqrt(12.0)) * step_siemens(each.read_volts, max(int(each.meta.get("averages") or 1), 1))

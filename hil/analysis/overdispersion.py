@@ -99,6 +99,8 @@ def rate_quantiles(fitted: FittedRate, z: Floats) -> Floats:
     cv = fitted.cv.value or 0.0
     if cv < 1e-3 or not 0.0 < fitted.rate < 1.0:
         return np.full(z.shape, fitted.rate)
+    # The largest spread that rates between 0 and 1 can have: nearly all of the dies dead, or none.
+    cv = min(cv, 0.999 * float(np.sqrt((1.0 - fitted.rate) / fitted.rate)))
     alpha, beta = _beta(np.float64(fitted.rate), np.float64(cv))
     return np.asarray(stats.beta.ppf(stats.norm.cdf(z), alpha, beta), np.float64)
 

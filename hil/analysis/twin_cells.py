@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from hil.analysis.die_population import samples_of
-from hil.analysis.measured import MeasuredDie
+from hil.analysis.measured import MeasuredDie, reading_step
 from hil.analysis.pillars import DIAMETER_SHARE, RA_SHARE, Moments, Pillars, cells, die_factors, fit_pillars, normal_scores
 from hil.analysis.variance import line_effects
 from hil.model.defects import Defect
@@ -32,12 +32,14 @@ _LEAST_GOOD = 100
 @dataclass(frozen=True)
 class GoodCells:
     """logs: of each die, (2, n) natural logarithms of G_P and G_AP, lines of the board and outliers taken out. means: (dies, 2); NaN for a
-    die without enough good junctions. moments: within a die, read noise taken out. noise: (P, AP) variances of one logarithm."""
+    die without enough good junctions. moments: within a die, read noise taken out. noise: (P, AP) variances of one logarithm.
+    steps: (P, AP) width of the converter's steps, relative."""
 
     logs: tuple[Floats, ...]
     means: Floats
     moments: Moments
     noise: tuple[float, float]
+    steps: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def good_cells(dies: Sequence[MeasuredDie], keep_sigmas: float = KEEP_SIGMAS) ->
     if not known.any():
         raise ValueError(f"no die has {_LEAST_GOOD} good junctions read in both states; a twin needs them to be fitted to")
     noise = (_noise(samples["P"], known), _noise(samples["AP"], known))
-    return GoodCells(tuple(logs), means, _moments(logs, means, noise), noise)
+    found = _moments(logs, means, noise)
+    steps = reading_step(dies[0].p) / np.exp(found.mean[0]), reading_step(dies[0].ap) / np.exp(found.mean[1])
+    return GoodCells(tuple(logs), means, found, noise, (float(steps[0]), float(steps[1])))
 
 
 def _noise(samples: Sequence[Any], known: NDArray[np.bool_]) -> float:
@@ -186,7 +190,10 @@ def _distances(good: GoodCells, made: Sequence[Floats | None], seed: int) -> tup
         seen, drawn = list[Floats](), list[Floats]()
         for logs, model in zip(good.logs, made, strict=True):
             if model is not None and logs.shape[1]:
-                seen.append(logs[state])
-                drawn.append(rng.choice(model[state], logs.shape[1]) + np.sqrt(good.noise[state]) * rng.standard_normal(logs.shape[1]))
+                # A reading stands for its whole step, on either side.
+                within = good.steps[state] * rng.uniform(-0.5, 0.5, (2, logs.shape[1]))
+                noise = np.sqrt(good.noise[state]) * rng.standard_normal(logs.shape[1])
+                seen.append(logs[state] + within[0])
+                drawn.append(rng.choice(model[state], logs.shape[1]) + noise + within[1])
         found.append(float(stats.ks_2samp(np.concatenate(seen), np.concatenate(drawn)).statistic))
     return found[0], found[1]

@@ -79,3 +79,38 @@ def test_the_whole_is_plain_json_with_distributions_of_each_class() -> None:
 def test_a_wafer_without_a_map_has_no_statistics_but_no_error_either() -> None:
     statistics = wafer_statistics([])
     assert (statistics["dies"], statistics["junctions"], statistics["conductance"]) == (0, 0, {})
+
+
+def _dead(of: MeasuredDie, code: Defect) -> MeasuredDie:
+    codes = np.full(of.defects.codes.shape, code, np.uint8)
+    return MeasuredDie(of.p, of.ap, DefectMap(codes, of.defects.line_fault, of.defects.confidence, RULE), of.die)
+
+
+@pytest.mark.parametrize("code", [Defect.OPEN, Defect.SHORT, Defect.NOT_MEASURED, Defect.STUCK_P])
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_dies_that_are_nothing_but_bad_make_statistics_without_a_nan(code: Defect, others: int) -> None:
+    dies = _dies(others + 1, {Defect.SHORT: 0.01})
+    statistics = wafer_statistics([_dead(dies[0], code), *dies[1:]])
+    json.dumps(statistics, allow_nan=False)
+    assert (statistics["sampling"] is None) == (others == 0)
+    for rate in statistics["rates"].values():
+        assert 0.0 <= rate["low"] <= rate["rate"] <= rate["high"] <= 1.0
+
+
+def test_a_faulty_line_is_no_sign_that_dies_differ_in_isolated_defects() -> None:
+    rng = np.random.default_rng(11)
+    made = [die({Defect.OPEN: 0.002}, rng) for _ in range(8)]
+    for row in (3, 12):
+        made[0].p[:, row, :] = made[0].ap[:, row, :] = 0.0
+    statistics = wafer_statistics([MeasuredDie(p, ap, classify(p, ap)) for p, ap in (each.measured(rng) for each in made)])
+    assert statistics["lines"]["open_row"]["counts"][0] == 8
+    assert statistics["isolated"]["open"]["cv"]["low"] == 0.0
+    assert statistics["isolated"]["open"]["per_die"][0] < 30 < statistics["rates"]["open"]["per_die"][0]
+    whole = statistics["rates"]["open"]
+    assert whole["low"] < whole["rate"] < whole["high"]
+    assert whole["high"] - whole["low"] > statistics["isolated"]["open"]["high"] - statistics["isolated"]["open"]["low"]
+
+
+def test_one_wafer_has_one_answer() -> None:
+    dies = _dies(3, {Defect.SHORT: 0.003, Defect.OPEN: 0.001})
+    assert wafer_statistics(dies) == wafer_statistics(dies)
