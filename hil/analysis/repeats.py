@@ -18,7 +18,7 @@ _USUAL = 0.014
 """Junctions that keep no state, to one that is stuck. ASSUMPTION: one a die, where 70 are stuck."""
 _SHOWN = 0.42
 """Of them, those that two readings of each state some 30 ms apart show, were times to hold spread evenly over 1 ms to 10 s in logarithm."""
-_READ_STUCK = 0.05
+_READ_STUCK = 0.01
 """Of the others, those that read alike in both states in spite of write-verify; the rest read good."""
 _PRIOR = 0.7
 """Shape of the gamma prior: how far a die's number may be from the usual one."""
