@@ -36,7 +36,7 @@ NETS = ("144-80-60-40-10x3", "196-16c5s2-20c3-10x3")
 EMULATED_IMAGES = 1_000
 BUDGET = replace(
     FULL,
-    hardware_aware=replace(FULL.hardware_aware, epochs=3),
+    hardware_aware=replace(FULL.hardware_aware, epochs=3, rate=3e-3),
     statistics_aware=replace(FULL.statistics_aware, epochs=12),
     placed=replace(FULL.placed, epochs=12),
     trimmed=replace(FULL.trimmed, epochs=2),
