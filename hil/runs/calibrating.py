@@ -21,8 +21,8 @@ from drivers.smu.planning import capabilities_of
 from hil.analysis.calibration import TRIANGLE, Calibration, References, SmuErrors, fit, from_document, to_document
 from hil.model.lab import ChipSection
 from hil.model.maps import Meta, from_npy_bytes
-from hil.model.plans import CalibratePlan, Junction
-from hil.model.runs import CalibrationMade, Event, ObjectMeasured
+from hil.model.plans import CalibratePlan, CharacterisePlan, Junction, Plan, ProgramPlan, ReadPlan
+from hil.model.runs import CalibrationMade, Event, Noted, ObjectMeasured
 from hil.runs.context import Arrays, Measured
 from hil.runs.errors import RunFailed
 from hil.runs.metadata import DieResults
@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 MEASURED_SIEMENS = 1e-3
 """What the SMU's range is chosen for; see hil.station.scanning."""
+LAPSED = "calibration ended"
+"""Kind of the event that tells of it."""
 RESIDUALS = "calibration_residual_amps"
 
 Siemens = NDArray[np.float64]
@@ -121,6 +123,21 @@ def calibration_of(store: Store, board: str, now: datetime, chip: ChipSection) -
         _log.warning("%s; the board counts as not calibrated", error)
         return None
     return found if (found.layout.rows, found.layout.columns) == (chip.rows, chip.columns) else None
+
+
+def lapsed(plan: Plan, store: Store, snapshot: Mapping[str, Any], now: datetime) -> Noted | None:
+    """What the operator has to know before a run makes maps: that the board's calibration has ended. snapshot: of the station."""
+    if not isinstance(plan, ReadPlan | CharacterisePlan | ProgramPlan) or plan.path == "smu":
+        return None
+    board = str((snapshot.get("instruments") or {}).get("crossbar", {}).get("serial", ""))
+    record = store.newest_calibration(board)
+    if record is None or now < datetime.fromisoformat(record.expires_at):
+        return None
+    text = (
+        f"the calibration of board {board} ended at {record.expires_at}: the maps of this run are those of an uncalibrated board; "
+        f"calibrate it again (hil measure {plan.wafer} --dies 0,0 --plan calibrate)"
+    )
+    return Noted(LAPSED, text, {"calibration": record.id, "expires_at": record.expires_at})
 
 
 def _junctions(station: Station, plan: CalibratePlan, kernel: int) -> list[Junction]:

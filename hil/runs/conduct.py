@@ -16,7 +16,7 @@ from hil.model.plans import PLAN, Plan
 from hil.model.refusals import check_plan
 from hil.model.runs import ContactMade, IllegalTransition, MapMeasured, Noted, RunState, Waiting
 from hil.runs.bench import Bench
-from hil.runs.calibrating import calibration_of
+from hil.runs.calibrating import calibration_of, lapsed
 from hil.runs.clock import STEPPED, WallClock
 from hil.runs.commands import require_commands
 from hil.runs.context import RunContext
@@ -81,7 +81,11 @@ class Conductor:
     def _measured(self, run: RunRecord, plan: Plan) -> RunState:
         station = self.bench.station()
         # When the plan was queued, nobody may have known the controller yet.
-        require_commands(plan, station.snapshot())
+        snapshot = station.snapshot()
+        require_commands(plan, snapshot)
+        ended = lapsed(plan, self.store, snapshot, self.now())
+        if ended is not None:
+            self.store.append(run.id, ended)
         before = station.wires()
         try:
             return self._pull(run, plan, station, before)

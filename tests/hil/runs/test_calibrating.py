@@ -14,7 +14,7 @@ from hil.model.maps import ConductanceMap
 from hil.model.plans import Plan
 from hil.model.refusals import PlanRefused, check_plan
 from hil.model.runs import CalibrationMade, Event, MapMeasured, Noted, ObjectMeasured, RunState, StepMeasured
-from hil.runs.calibrating import RESIDUALS, calibration_of
+from hil.runs.calibrating import RESIDUALS, calibration_of, lapsed
 from hil.runs.errors import RunFailed
 from hil.runs.execute import execute
 from hil.runs.rereading import DRIFTED
@@ -113,6 +113,16 @@ def test_another_boards_calibration_and_one_that_expired_are_none(bench: Bench) 
     assert calibration_of(bench.store, record.board, ends, chip) is None
     assert calibration_of(bench.store, record.board, ends - timedelta(seconds=1), chip) is not None
     assert calibration_of(bench.store, record.board, ends - timedelta(seconds=1), chip.model_copy(update={"rows": 25})) is None
+
+
+def test_a_run_that_makes_maps_is_told_that_its_boards_calibration_has_ended(bench: Bench) -> None:
+    (record,) = bench.store.calibrations()
+    snapshot, ends = bench.station.snapshot(), datetime.fromisoformat(record.expires_at)
+    told = lapsed(plan_of(**READ), bench.store, snapshot, ends)
+    assert told is not None and record.expires_at in told.text and "calibrate it again" in told.text
+    assert lapsed(plan_of(**READ), bench.store, snapshot, ends - timedelta(seconds=1)) is None
+    assert lapsed(plan_of(**READ, path="smu"), bench.store, snapshot, ends) is None
+    assert lapsed(plan_of(kind="contact_check"), bench.store, snapshot, ends) is None
 
 
 def test_a_calibration_of_a_model_that_nobody_knows_any_more_is_none(bench: Bench, tmp_path: Path) -> None:
