@@ -8,7 +8,7 @@ Kinds and payloads (JSON), as REST and server-sent events show them:
   object    die, name, object (sha256), shape, dtype, meta
   calibration  calibration (id), board, version, die, expires_at
   noted     note (kind), text, data; of "no contact": die, steps_left, finding, and touchdowns or touchdowns_in_all;
-            of "clock stepped": seconds
+            of "clock stepped": seconds; of "drift": die, and what hil.runs.rereading tells; of "calibration ended": calibration, expires_at
   wafer     wafer, dies (count)
   station   what ("estop", "estop_outcome", "estop_cleared", "released", "may_be_on", "left", "card", "card_cleaned",
             "touchdowns_elsewhere", "not_aligned", or a note's kind), text, data, by; of no run, but "may_be_on" of the run that it befell
