@@ -49,8 +49,8 @@ class SwitchingTable:
 
 @dataclass(frozen=True)
 class Polarity:
-    """trials: how many were fitted. places: of the junctions fitted. left_out: how many were not, by reason. access_shift: relative change of
-    every V_c0 were access_ohms a tenth larger. fits: by exponent; none where the trials say too little, and why."""
+    """trials: how many were fitted. places: of the junctions fitted. left_out: how many were not, by reason. access_shift: relative
+    change of every V_c0 were access_ohms a tenth larger. fits: by exponent; none where the trials say too little, and why."""
 
     trials: int
     left_out: dict[str, int]
