@@ -1,7 +1,8 @@
 """Networks other than the usual one, trained by the same methods: four layers over two dies, and a convolutional network on one.
 
-Dies of a population as the simulated board reads them, every other wafer for what is shared; errors on the judged dies' second reading,
-all 10,000 test images. One seed, and per-die steps shorter than in the table of `hil reproduce`: this proves generality, not a record.
+Dies of a population as the simulated board reads them, those of another wafer for what is shared; errors on the judged dies' second
+reading, all 10,000 test images. One seed, and per-die steps shorter than in the table of `hil reproduce`: this proves generality, not a
+record.
 
 python -m benchmarks.generality [--population 10x-0.3] [--dies 24] [--images 60000] [--seed 0] [--net NAME ...]
 """
