@@ -120,10 +120,8 @@ class _Maker:
     def cells(self, groups: Sequence[Group], names: Sequence[CellName]) -> Iterator[Cell]:
         """Cells of one population and seed; shared networks are trained once for all of them."""
         works: list[Work] = []
-        key = _digest(
-            [self.bench.budget, self.bench.net, self.bench.seed, [group.hashes for group in groups], len(self.bench.judge.labels)]
-        )
         for name in names:
+            key = self._key(name.method, groups)
             cell = kept_cell(name, key, self.folder)
             if cell is None:
                 works = works or [Work(self.bench, self.baseline, group.site(self.bench.net)) for group in groups]
