@@ -50,7 +50,8 @@ def install() -> None:
         folder = VENV / "witnesses" / pins.stem
         done = subprocess.run([*command, "--no-deps", "--upgrade", "--target", str(folder), "-r", str(pins)], check=False)
         if done.returncode:  # Only tests miss it, and they say so.
-            print(f"{pins.stem} could not be installed: its tests will be skipped (they fail where CI is set); delete {STAMP} to try again", file=sys.stderr)
+            told = f"{pins.stem} could not be installed: its tests will be skipped (they fail where CI is set)"
+            print(f"{told}; delete {STAMP} to try again", file=sys.stderr)
     STAMP.write_text(wanted())
 
 

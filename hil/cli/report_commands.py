@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hil.cli.options import AT, CommandFailed, Token, Url
+from hil.cli.options import AT, AsJson, CommandFailed, Token, Url
 
 
 def report(
@@ -18,10 +18,11 @@ def report(
     model: Annotated[str | None, typer.Option(help="Id of a model on the service that gets this report.")] = None,
     url: Url = AT,
     token: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """One HTML page: errors by method, die and seed with intervals and in pairs, yields, sensitivity to shorts, training curves."""
     if find_spec("torch") is None:
         raise CommandFailed('the report of a training needs torch: pip install "mtj-hil[train]"')
     from hil.cli.training_page import Reporting, write_page
 
-    write_page(Reporting(results, out, sensitivity, model), url, token)
+    write_page(Reporting(results, out, sensitivity, model, as_json), url, token)

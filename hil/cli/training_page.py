@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import typer
 from rich.console import Console
 
 from hil.cli.options import CommandFailed, connect
+from hil.cli.output import emit
 from hil.report.training_report import Sensitivity, TableData, training_page
 from hil.training.cells import Cell, all_cells
 from hil.training.checkpoint import SHARED, load_checkpoint
@@ -33,6 +33,7 @@ class Reporting:
     out: Path
     sensitivity: bool
     model: str | None
+    as_json: bool
 
 
 def write_page(asked: Reporting, url: str, token: str | None) -> None:
@@ -43,11 +44,11 @@ def write_page(asked: Reporting, url: str, token: str | None) -> None:
     except TrainingError as error:
         raise CommandFailed(str(error)) from error
     asked.out.write_text(page, encoding="utf-8")
-    typer.echo(str(asked.out))
     if asked.model is not None:
         with connect(url, token) as lab:
             lab.put_report(asked.model, page)
-        typer.echo(f"kept with model {asked.model}")
+    kept = "" if asked.model is None else f", kept with model {asked.model}"
+    emit(asked.as_json, {"page": str(asked.out), "model": asked.model}, f"{asked.out}{kept}")
 
 
 def _data(asked: Reporting) -> TableData:
