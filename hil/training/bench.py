@@ -20,8 +20,12 @@ BASELINE = "software"
 @dataclass(frozen=True)
 class Budget:
     """How much training. images: of the 60,000. calibration_images: for column statistics; recalibration_images: run through each die,
-    unlabelled; importance_images: for what placement minimises. pool, placed_pool: fresh dies made before an epoch, before every
-    `place_every` epochs. bounds: of the software network; shared_bounds: of a statistics-aware one."""
+    unlabelled; importance_images: for what placement minimises.
+
+    settled: a second round of the software network, as long as any method trains on, so that no method gains by mere length.
+    pool, placed_pool: fresh dies made before an epoch, before every `place_every` epochs. bounds: of the software network;
+    shared_bounds: of a statistics-aware one.
+    """
 
     clean: Recipe
     varied: Recipe
@@ -30,6 +34,7 @@ class Budget:
     placed: Recipe
     trimmed: Recipe
     retrained: Recipe
+    settled: Recipe | None = None
     bounds: Bounds = DEFAULT_BOUNDS
     shared_bounds: Bounds = DEFAULT_BOUNDS
     images: int = 60_000
@@ -53,6 +58,7 @@ FULL = Budget(
     placed=Recipe(epochs=24, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
     trimmed=Recipe(epochs=3, batch=500, rate=5e-3, digital_only=True),
     retrained=Recipe(epochs=3, batch=256, rate=3e-3, statistics=Statistics.POOLED),
+    settled=Recipe(epochs=24, batch=512, rate=5e-3, maps=8, statistics=Statistics.EACH_MAP),
     shared_bounds=TIGHT,
 )
 FULL_QUICK = replace(
@@ -62,6 +68,7 @@ FULL_QUICK = replace(
     hardware_aware=replace(FULL.hardware_aware, epochs=1),
     statistics_aware=replace(FULL.statistics_aware, epochs=4),
     placed=replace(FULL.placed, epochs=4),
+    settled=None,
     trimmed=replace(FULL.trimmed, epochs=1),
     retrained=replace(FULL.retrained, epochs=1),
     images=12_000,
@@ -152,10 +159,18 @@ class Bench:
 def software(bench: Bench) -> Network:
     """Ideal devices first, then fresh ones with the spread a designer expects. No die is known here."""
     budget, order = bench.budget, bench.order(BASELINE)
-    epochs = budget.clean.epochs + budget.varied.epochs
     ideal = ideal_crossbars(bench.net)
-    spread = IdealWithSpread(bench.net, budget.varied.maps, order)
+    stages = [
+        (budget.clean, Fixed(ideal)),
+        *((recipe, _spread(bench, recipe, order)) for recipe in (budget.varied, budget.settled) if recipe),
+    ]
+    epochs, before = sum(recipe.epochs for recipe, _ in stages), 0
     network = fresh_network(bench.net, order, budget.bounds)
-    network = train(network, Fixed(ideal), bench.train, budget.clean, order, bench.done(BASELINE, epochs))
-    network = train(network, spread, bench.train, budget.varied, order, bench.done(BASELINE, epochs, budget.clean.epochs))
+    for recipe, draw in stages:
+        network = train(network, draw, bench.train, recipe, order, bench.done(BASELINE, epochs, before))
+        before += recipe.epochs
     return calibrated(network, ideal, bench.many)
+
+
+def _spread(bench: Bench, recipe: Recipe, order: torch.Generator) -> IdealWithSpread:
+    return IdealWithSpread(bench.net, recipe.maps, order)

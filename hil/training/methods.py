@@ -168,7 +168,7 @@ class Method:
     budget: tuple[str, ...] = ()
 
 
-COMMON_BUDGET = ("clean", "varied", "bounds", "images", "calibration_images", "recalibration_images", "importance_images")
+COMMON_BUDGET = ("clean", "varied", "settled", "bounds", "images", "calibration_images", "recalibration_images", "importance_images")
 SHARED_BUDGET = ("statistics_aware", "shared_bounds", "pool")
 PLACED_BUDGET = ("placed", "placed_pool", "place_every")
 

@@ -95,7 +95,7 @@ def _here(name: CellName, population: str, seed: int) -> bool:
 
 def software_network(bench: Bench, folder: Path) -> tuple[Network, float]:
     """(network, processor seconds it took), trained or kept from before."""
-    digest = _digest([bench.budget.clean, bench.budget.varied, bench.budget.bounds, bench.budget.images, bench.seed])
+    digest = _digest([bench.budget.clean, bench.budget.varied, bench.budget.settled, bench.budget.bounds, bench.budget.images, bench.seed])
     file = folder / "networks" / f"{bench.net.name}-{bench.net.encoding}" / f"{SOFTWARE}-seed{bench.seed}-{digest}.safetensors"
     if file.exists():
         kept = load_checkpoint(file)
