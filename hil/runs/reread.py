@@ -60,9 +60,14 @@ def repeats_of(kernels: OfKernels, count: int) -> Repeats:
 
 def _whole(kernels: OfKernels, name: str, count: int, missing: Any) -> NDArray[Any]:
     """(count, rows, columns)."""
-    shape = next(iter(next(iter(kernels.values())).values())).shape
-    whole = np.full((count, *shape), missing)
+    whole = np.full((count, *_shape(kernels, name)), missing)
     for kernel, arrays in kernels.items():
         if name in arrays:
             whole[kernel] = arrays[name]
     return whole
+
+
+def _shape(kernels: OfKernels, name: str) -> tuple[int, ...]:
+    """(rows, columns). A step's arrays come in any order, and not all of them are of a kernel's shape."""
+    own = [arrays[name].shape for arrays in kernels.values() if name in arrays]
+    return next(iter(own or [array.shape for arrays in kernels.values() for array in arrays.values() if array.ndim == 2]))

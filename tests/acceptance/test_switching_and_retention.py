@@ -75,7 +75,7 @@ def test_a_run_that_waits_for_its_next_reading_heeds_the_operator_at_once(client
     wait_until(lambda: client.run(run.id).json["progress"]["done"] == 1, 30, "the first reading")
     client.pause(run.id)
     wait_until(lambda: client.run(run.id).state == "paused", 10, "paused")
-    assert client.station()["die_in_contact"] is None
+    wait_until(lambda: client.station()["die_in_contact"] is None, 10, "separated, and said so")
     client.resume(run.id)
     wait_until(lambda: client.run(run.id).state == "running", 10, "running again")
     assert client.run(run.id).json["progress"]["done"] == 1, "the next reading is an hour away still"
