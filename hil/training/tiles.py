@@ -97,7 +97,7 @@ def _layer_tiles(layer: LayerPlan, encoding: Encoding) -> LayerTiles:
     terms = Terms(reading, pieces.column, pieces.slot, pieces.sign)
     if encoding is Encoding.REFERENCE:
         references = np.unique(np.column_stack([layer.minus.ravel() // PER_KERNEL, layer.minus.ravel() % COLUMNS]), axis=0)
-        beside = references[np.searchsorted(references[:, 0], pieces.kernel), 1]
+        beside = references[np.searchsorted(references[:, 0], pieces.kernel), 1].astype(np.intp)
         terms = Terms(
             np.concatenate([reading, reading]),
             np.concatenate([pieces.column, beside]),
