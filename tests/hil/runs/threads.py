@@ -23,6 +23,10 @@ from hil.store.records import RunRecord
 from tests.support.waiting import until
 
 
+LONGEST_S = 90.0
+"""A prober that loses the answer to a step is waited for a minute, which is how long a step may take."""
+
+
 class Service:
     """A worker on the test's own store. watchdog: directory that the two share, if one is wanted."""
 
@@ -66,7 +70,7 @@ class Service:
         return self.reached(run, *ENDED)
 
     def reached(self, run: RunRecord, *states: RunState) -> RunRecord:
-        until(lambda: self.store.run(run.id).state in states, 30)
+        until(lambda: self.store.run(run.id).state in states, LONGEST_S)
         return self.store.run(run.id)
 
     def underway(self, run: RunRecord, steps: int = 2) -> None:
