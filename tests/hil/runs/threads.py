@@ -22,7 +22,6 @@ from hil.store.protocol import Store
 from hil.store.records import RunRecord
 from tests.support.waiting import until
 
-
 LONGEST_S = 90.0
 """A prober that loses the answer to a step is waited for a minute, which is how long a step may take."""
 
