@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 from pydantic_core import from_json
 
 LONGEST_HEADER = 1_000_000
@@ -41,15 +42,26 @@ def header_of(data: bytes) -> dict[str, Any]:
     return {"metadata": {str(key): _json_or_text(value) for key, value in own.items()}, "tensors": tensors}
 
 
+class _Tensor(BaseModel):
+    """One entry of the header. data_offsets: first byte and the one after the last, of those after the header."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    dtype: str
+    shape: list[NonNegativeInt]
+    data_offsets: list[NonNegativeInt] = Field(min_length=2, max_length=2)
+
+
 def _tensor(name: str, told: Any) -> dict[str, Any]:
     try:
-        dtype, shape, (begin, end) = told["dtype"], [int(length) for length in told["shape"]], told["data_offsets"]
-        size = _BYTES[dtype] * math.prod(shape)
-    except (KeyError, TypeError, ValueError) as error:
+        tensor = _Tensor.model_validate(told)
+        size = _BYTES[tensor.dtype] * math.prod(tensor.shape)
+    except (KeyError, ValidationError) as error:
         raise ValueError(f"tensor {name[:80]} is not described by dtype, shape and data_offsets") from error
-    if end - begin != size or begin < 0:
-        raise ValueError(f"tensor {name[:80]}: {dtype} {shape} is {size} bytes, its place is {end - begin}")
-    return {"dtype": dtype, "shape": shape}
+    begin, end = tensor.data_offsets
+    if end - begin != size:
+        raise ValueError(f"tensor {name[:80]}: {tensor.dtype} {tensor.shape} is {size} bytes, its place is {end - begin}")
+    return {"dtype": tensor.dtype, "shape": tensor.shape}
 
 
 def _check_extent(places: Mapping[str, Any], present: int) -> None:
