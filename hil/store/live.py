@@ -1,6 +1,7 @@
 """Requests to a die that a run holds in contact: asked by the web process, answered by the worker, each a row.
 
-Rule: a request is taken once, by one UPDATE that only one can win, or withdrawn; never both."""
+Rule: a request is taken once, by one UPDATE that only one can win, or withdrawn; never both. What is
+left when its run stops running is refused (hil.store.runs)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +11,10 @@ from sqlalchemy import Row, select
 from hil.model.runs import RunState
 from hil.store import schema
 from hil.store.records import LiveRecord
-from hil.store.runs import find_run
+from hil.store.runs import LIVE_GONE, find_run
 from hil.store.shelf import Shelf
 
 _table = schema.live_requests
-GONE = "the run that held the die has ended"
 
 
 def _record(row: Row[Any]) -> LiveRecord:
@@ -26,7 +26,7 @@ class Live(Shelf):
         """See Store."""
         with self._db.write() as connection:
             running = find_run(connection, run_id).state is RunState.RUNNING
-            state, error = ("asked", None) if running else ("refused", GONE)
+            state, error = ("asked", None) if running else ("refused", LIVE_GONE)
             values = {"run": run_id, "request": dict(request), "at": self._now(), "state": state, "error": error}
             made = connection.execute(_table.insert().values(**values))
             assert made.inserted_primary_key is not None

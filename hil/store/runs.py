@@ -14,6 +14,7 @@ from hil.store.records import RunRecord
 from hil.store.shelf import Shelf
 
 _table = schema.runs
+LIVE_GONE = "the run that held the die has ended"
 _AT_REST = ENDED | {RunState.PAUSED}
 _FIELDS = (
     "id", "plan", "plan_hash", "state", "wanted", "done", "total", "unit", "requested_by",
@@ -177,6 +178,8 @@ class Runs(Shelf):
         if state is RunState.QUEUED:
             values["place"] = connection.execute(select(func.min(_table.c.place))).scalar_one() - 1
         connection.execute(_table.update().where(_table.c.id == run.id).values(values))
+        if run.state is RunState.RUNNING:
+            _refuse_live(connection, run.id)
         if state is RunState.FAILED:
             held = f"run {run.id} failed: {error or 'no reason given'}"
             connection.execute(schema.station.update().values(held=held))
@@ -184,6 +187,13 @@ class Runs(Shelf):
 
     def _tell_run(self, connection: Connection, run_id: str, state: RunState, error: str | None = None) -> None:
         self._journal(connection, run_id, "run", {"run": run_id, "state": state, "error": error})
+
+
+def _refuse_live(connection: Connection, run_id: str) -> None:
+    """Whatever was asked of the die that the run held is refused with its end: a resumed run drives nothing for somebody who has gone."""
+    table = schema.live_requests
+    left = table.update().where(table.c.run == run_id, table.c.state.in_(("asked", "taken")))
+    connection.execute(left.values(state="refused", error=LIVE_GONE))
 
 
 def _with_output(connection: Connection, error: str | None) -> str | None:

@@ -133,6 +133,19 @@ def test_a_request_is_taken_once_or_withdrawn_but_never_both(api: Service) -> No
     assert store.live(first).state == "answered"
 
 
+def test_what_was_asked_of_a_run_that_stopped_is_refused_and_never_done_when_it_is_resumed(api: Service) -> None:
+    store = api.store
+    run = store.submit({"kind": "hold", "wafer": "W1"}, "h", [], "die", "anna")
+    store.set_state(run.id, RunState.RUNNING)
+    taken, asked = store.ask_live(run.id, {"n": 1}), store.ask_live(run.id, {"n": 2})
+    assert store.take_live(run.id) is not None
+    store.interrupt_running()
+    assert [store.live(number).state for number in (taken, asked)] == ["refused", "refused"]
+    store.want(run.id, "resume")
+    store.set_state(run.id, RunState.RUNNING)
+    assert store.take_live(run.id) is None
+
+
 def test_a_hold_names_exactly_one_die() -> None:
     for dies in ("all", [(0, 0), (1, 0)]):
         with pytest.raises(ValueError, match="exactly one die"):
