@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from hil.model.maps import npy_bytes, sha256_hex
@@ -17,6 +17,7 @@ from hil.training.net import parse_net
 from hil.training.network import Bounds, Hidden, Joined, Layer, Network
 from hil.training.placement import Placed, Placement
 from hil.training.wafer import MeasuredWafer
+from hil.training.whole import whole
 
 FORMAT = "mtj-hil-checkpoint-2"
 SHARED = ", shared"
@@ -57,6 +58,10 @@ def _tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
     }
 
 
+def _rest_tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
+    return {f"{method}/{index}/rest": rest.contiguous() for method, network in networks.items() for index, rest in enumerate(network.rest)}
+
+
 def _placement_tensors(placements: Mapping[str, Placement]) -> dict[str, Tensor]:
     return {
         f"{method}/{index}/placed/{part.name}": getattr(layer, part.name).contiguous()
@@ -66,14 +71,13 @@ def _placement_tensors(placements: Mapping[str, Placement]) -> dict[str, Tensor]
     }
 
 
-def save_checkpoint(
-    file: Path,
+def checkpoint_bytes(
     networks: Mapping[str, Network],
     measured: MeasuredWafer | None,
     facts: Mapping[str, Any],
     placements: Mapping[str, Placement] | None = None,
-) -> None:
-    """Written beside, then renamed: a checkpoint is whole or absent. facts must be JSON without NaN (ValueError).
+) -> bytes:
+    """What stands in a checkpoint's file. facts must be JSON without NaN (ValueError).
 
     measured: the maps that the networks were made for; None when they were made for none.
     """
@@ -85,9 +89,20 @@ def save_checkpoint(
         "placed": json.dumps(list(placements)),
         "facts": json.dumps(dict(facts), allow_nan=False),
     }
-    part = file.with_name(f"{file.name}.part")
-    save_file(_tensors(networks) | _placement_tensors(placements), part, metadata=header)
-    part.replace(file)
+    return save(_tensors(networks) | _placement_tensors(placements), metadata=header)
+
+
+def save_checkpoint(
+    file: Path,
+    networks: Mapping[str, Network],
+    measured: MeasuredWafer | None,
+    facts: Mapping[str, Any],
+    placements: Mapping[str, Placement] | None = None,
+) -> None:
+    """As `checkpoint_bytes` has it; a checkpoint is whole or absent."""
+    content = checkpoint_bytes(networks, measured, facts, placements)
+    with whole(file) as opened:
+        opened.write(content)
 
 
 def load_checkpoint(file: Path) -> Checkpoint:
@@ -114,13 +129,16 @@ def _described(network: Network) -> dict[str, str | float]:
         "hidden_limit": bounds.hidden_limit,
         "output_limit": str(bounds.output_limit),  # May be infinite, which JSON cannot say.
         "joined": bounds.joined,
+        "rests": bool(network.rest),
     }
 
 
 def _network(opened: Any, method: str, described: Mapping[str, Any]) -> Network:
     net = parse_net(described["net"], described["encoding"])
     bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], float(described["output_limit"]), Joined(described["joined"]))
-    return Network(net, tuple(_layer(opened, method, index) for index in range(len(net.shapes))), bounds)
+    layers = range(len(net.shapes))
+    rest = tuple(opened.get_tensor(f"{method}/{index}/rest") for index in layers) if described.get("rests") else ()
+    return Network(net, tuple(_layer(opened, method, index) for index in layers), bounds, rest)
 
 
 def _layer(opened: Any, method: str, index: int) -> Layer:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hil.training.convolution import rows_of
-from hil.training.network import Crossbars, Network, class_scores, hidden_values
+from hil.training.network import Crossbars, Network, class_scores, hidden_values, row_drive
 
 Matter = Sequence[Tensor]
 """(inputs, columns) a layer."""
@@ -21,7 +20,7 @@ def importance(network: Network, bars: Crossbars, images: Tensor, labels: Tensor
     network = network.map(lambda tensor: tensor.detach())
     values, driven, nudges = images[None, None], list[Tensor](), list[Tensor]()
     for index, layer in enumerate(network.layers):
-        rows = rows_of(values, network.net, index)
+        rows = row_drive(values, network, index)
         driven.append((rows - rows.mean(dim=2, keepdim=True)).square().detach())
         sums = bars[index].sums(rows, layer.latent)
         nudges.append(torch.zeros_like(sums, requires_grad=True))

@@ -15,10 +15,9 @@ from torch import Tensor
 from hil.client import LabClient
 from hil.client.held import HeldDie
 from hil.model.lab import DieIndex
-from hil.training.convolution import rows_of
 from hil.training.deployment import Deployment
 from hil.training.net import Encoding
-from hil.training.network import Network, class_scores, hidden_values, logits
+from hil.training.network import Network, class_scores, hidden_values, logits, row_drive
 from hil.training.placed import LEAVE
 from hil.training.recalibration import Sums, recalibrated_on
 from hil.training.tiles import LayerTiles, tiles_of
@@ -123,8 +122,8 @@ def scores(network: Network, sums: Sums, voltages: Tensor) -> Tensor:
     values = voltages[None, None]
     *hidden, last = network.layers
     for index, layer in enumerate(hidden):
-        values = hidden_values(sums(index, rows_of(values, network.net, index)), layer, network.bounds)
-    return class_scores(sums(len(hidden), rows_of(values, network.net, len(hidden))), last, network)[0, 0]
+        values = hidden_values(sums(index, row_drive(values, network, index)), layer, network.bounds)
+    return class_scores(sums(len(hidden), row_drive(values, network, len(hidden))), last, network)[0, 0]
 
 
 @dataclass(frozen=True)

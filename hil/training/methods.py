@@ -15,7 +15,7 @@ from hil.training.bench import Bench
 from hil.training.devices import Dies, own
 from hil.training.draws import Fixed, Pool, Shuffled
 from hil.training.importance import importance
-from hil.training.network import Crossbars, Joined, Network, Statistics, calibrated, ideal_crossbars
+from hil.training.network import Crossbars, Joined, Network, Statistics, calibrated, centred, ideal_crossbars
 from hil.training.placement import Placement, place
 from hil.training.recalibration import recalibrated
 from hil.training.site import Site
@@ -23,7 +23,8 @@ from hil.training.trainer import Recipe, train
 
 SOFTWARE, CONVENTIONAL, RECALIBRATED = "software", "conventional", "recalibrated"
 HARDWARE_AWARE, HARDWARE_AWARE_PLACED = "hardware-aware", "hardware-aware+placed"
-STATISTICS_AWARE, STATISTICS_AWARE_RECALIBRATED = "statistics-aware", "statistics-aware+recalibrated"
+STATISTICS_AWARE, STATISTICS_AWARE_CENTRED = "statistics-aware", "statistics-aware+centred"
+STATISTICS_AWARE_RECALIBRATED = "statistics-aware+recalibrated"
 PLACED, PLACED_TRIMMED, PLACED_RETRAINED, PLACED_CORRECTED = "placed", "placed+trimmed", "placed+retrained", "placed+corrected"
 
 
@@ -134,6 +135,11 @@ def statistics_aware(work: Work) -> Outcome:
     return Outcome(work.shared(STATISTICS_AWARE, _train_on_statistics), work.site)
 
 
+def statistics_aware_centred(work: Work) -> Outcome:
+    """As statistics-aware, with rows driven by what differs from their means: nothing per die either, and the same drive on all."""
+    return Outcome(work.shared(STATISTICS_AWARE_CENTRED, _train_centred), work.site)
+
+
 def statistics_aware_recalibrated(work: Work) -> Outcome:
     return work.fitted(work.shared(STATISTICS_AWARE, _train_on_statistics))
 
@@ -178,6 +184,7 @@ METHODS: Mapping[str, Method] = {
     HARDWARE_AWARE: Method(hardware_aware, (Effort.TRAINING,), ("hardware_aware",)),
     HARDWARE_AWARE_PLACED: Method(hardware_aware_placed, (Effort.PLACEMENT, Effort.TRAINING), ("hardware_aware",)),
     STATISTICS_AWARE: Method(statistics_aware, (Effort.NOTHING,), SHARED_BUDGET),
+    STATISTICS_AWARE_CENTRED: Method(statistics_aware_centred, (Effort.NOTHING,), SHARED_BUDGET),
     STATISTICS_AWARE_RECALIBRATED: Method(statistics_aware_recalibrated, (Effort.RECALIBRATION,), SHARED_BUDGET),
     PLACED: Method(placed, (Effort.PLACEMENT, Effort.RECALIBRATION), PLACED_BUDGET),
     PLACED_TRIMMED: Method(placed_trimmed, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRIMS), (*PLACED_BUDGET, "trimmed")),
@@ -189,13 +196,21 @@ METHODS: Mapping[str, Method] = {
 def _train_on_statistics(work: Work) -> Network:
     """Frozen column statistics, of the software network on ideal devices: a few shorts would ruin running ones. Tight bounds, and the
     median of the columns of a class, leave a short little to say."""
+    start = replace(work.baseline, bounds=work.bench.budget.shared_bounds)
+    return _train_on_fresh_dies(work, calibrated(start, ideal_crossbars(work.bench.net), work.bench.many), STATISTICS_AWARE)
+
+
+def _train_centred(work: Work) -> Network:
+    start = replace(work.baseline, bounds=work.bench.budget.shared_bounds)
+    return _train_on_fresh_dies(work, centred(start, work.bench.many), STATISTICS_AWARE_CENTRED)
+
+
+def _train_on_fresh_dies(work: Work, start: Network, name: str) -> Network:
     bench, recipe = work.bench, work.bench.budget.statistics_aware
-    order = bench.order(STATISTICS_AWARE)
+    order = bench.order(name)
     fresh = Shuffled(work.site.seen, work.site.plan.dies, order)
     pool = Pool(lambda _: work.site.bars(fresh.draw(bench.budget.pool)), recipe.maps, 1, order)
-    start = replace(work.baseline, bounds=bench.budget.shared_bounds)
-    start = calibrated(start, ideal_crossbars(bench.net), bench.many)
-    return train(start, pool, bench.train, recipe, order, bench.done(STATISTICS_AWARE, recipe.epochs))
+    return train(start, pool, bench.train, recipe, order, bench.done(name, recipe.epochs))
 
 
 def _train_placed(work: Work) -> Network:

@@ -124,11 +124,16 @@ class Layer:
 
 @dataclass
 class Network:
-    """One or several copies of a network."""
+    """One or several copies of a network.
+
+    rest: for each layer what its rows rest at, (inputs,), the same on every die: rows are driven with value - rest, which may be
+    negative. Empty: with the values themselves.
+    """
 
     net: Net
     layers: tuple[Layer, ...]
     bounds: Bounds = DEFAULT_BOUNDS
+    rest: tuple[Tensor, ...] = ()
 
     @property
     def copies(self) -> int:
@@ -169,10 +174,17 @@ def fresh_network(net: Net, generator: torch.Generator, bounds: Bounds = DEFAULT
     return Network(net, tuple(layer(*shape) for shape in net.shapes), bounds)
 
 
+def row_drive(values: Tensor, network: Network, layer: int) -> Tensor:
+    """What drives a layer's rows when the layer before gave these values: (copies, maps, images, inputs), and (copies, maps, images *
+    positions, inputs) of a convolution."""
+    rows = rows_of(values, network.net, layer)
+    return rows - network.rest[layer] if network.rest else rows
+
+
 def column_sums(values: Tensor, network: Network, layer: int, bars: Crossbars) -> Tensor:
     """What a layer's columns show when the layer before gave these values: (copies, maps, images, columns), and (copies, maps, images *
     positions, columns) of a convolution."""
-    return bars[layer].sums(rows_of(values, network.net, layer), network.layers[layer].latent)
+    return bars[layer].sums(row_drive(values, network, layer), network.layers[layer].latent)
 
 
 def side_by_side(networks: Sequence[Network]) -> Network:
@@ -239,3 +251,17 @@ def calibrated(network: Network, bars: Crossbars, images: Tensor) -> Network:
         layers.append(replace(layer, mean=mean, sd=sd))
         values = hidden_values(sums, layers[-1], network.bounds)
     return replace(network, layers=tuple(layers))
+
+
+@torch.no_grad()
+def centred(network: Network, images: Tensor) -> Network:
+    """The same network on ideal devices, every row driven with what differs from its mean over images (n, inputs): a short then adds
+    noise to its column and no shift, so that nobody has to know about it. Column statistics are those of ideal devices."""
+    bars = ideal_crossbars(network.net)
+    network = calibrated(replace(network, rest=()), bars, images)
+    values, rest = images[None, None], list[Tensor]()
+    for index, layer in enumerate(network.layers):
+        rows = row_drive(values, network, index)
+        rest.append(rows.mean(dim=(0, 1, 2)))
+        values = hidden_values(bars[index].sums(rows, layer.latent), layer, network.bounds)
+    return calibrated(replace(network, rest=tuple(rest)), bars, images)

@@ -10,8 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hil.training.convolution import rows_of
-from hil.training.network import Crossbars, Layer, Network, column_sums, hidden_values, ideal_crossbars, normalised
+from hil.training.network import Crossbars, Layer, Network, column_sums, hidden_values, ideal_crossbars, normalised, row_drive
 
 CORRELATION_FLOOR = 0.02
 """A column that has nothing to do with what it should show is turned down to this share, never to nothing."""
@@ -41,7 +40,7 @@ def recalibrated_on(network: Network, sums_of: Sums, ideal: Network, images: Ten
     bounds = network.bounds
     perfect = ideal_crossbars(network.net)
     for index, (layer, wanted) in enumerate(zip(network.layers, ideal.layers, strict=True)):
-        sums, wanted_sums = sums_of(index, rows_of(values, network.net, index)), column_sums(wanted_values, ideal, index, perfect)
+        sums, wanted_sums = sums_of(index, row_drive(values, network, index)), column_sums(wanted_values, ideal, index, perfect)
         goal = normalised(wanted_sums, wanted)
         last = len(layers) == len(ideal.layers) - 1
         weights = torch.ones_like(goal) if last else _seen(goal, wanted, bounds.hidden_limit)

@@ -11,7 +11,7 @@ from hil.training.bench import PAPER
 from hil.training.checkpoint import load_checkpoint, save_checkpoint
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
-from hil.training.network import fresh_network
+from hil.training.network import Network, centred, fresh_network
 from hil.training.trainer import generator
 from hil.training.wafer import MeasuredWafer
 
@@ -67,3 +67,11 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign")
     with pytest.raises(TrainingError, match="format None"):
         load_checkpoint(tmp_path / "foreign")
+
+
+def test_what_the_rows_rest_at_comes_back(tmp_path: Path) -> None:
+    made = centred(fresh_network(INDEPENDENT, generator(0, "c")), torch.rand(20, 100, generator=generator(0, "images")))
+    save_checkpoint(tmp_path / "rests.safetensors", {"rests": made, "plain": fresh_network(INDEPENDENT, generator(0, "d"))}, None, {})
+    kept: dict[str, Network] = dict(load_checkpoint(tmp_path / "rests.safetensors").networks)
+    assert [torch.equal(mine, theirs) for mine, theirs in zip(made.rest, kept["rests"].rest, strict=True)] == [True, True]
+    assert kept["plain"].rest == ()

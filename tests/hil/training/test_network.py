@@ -17,6 +17,8 @@ from hil.training.network import (
     Network,
     Statistics,
     calibrated,
+    centred,
+    column_sums,
     fresh_network,
     hidden_values,
     ideal_crossbars,
@@ -152,3 +154,35 @@ def test_copies_do_not_share_memory() -> None:
     many.layers[0].latent[1] += 1.0
     assert torch.equal(many.layers[0].latent[0], first.layers[0].latent[0])
     assert not torch.equal(many.only(1).layers[0].latent, first.layers[0].latent)
+
+
+@pytest.mark.parametrize("net", [*NETS, parse_net("196-16c5s2-20c3-10", "independent")], ids=lambda net: net.name)
+def test_a_centred_network_is_the_same_on_ideal_devices(net: Net) -> None:
+    images = torch.rand(50, net.sizes[0], generator=torch.Generator().manual_seed(6))
+    plain, bars = calibrated(network(net), ideal_crossbars(net), images), ideal_crossbars(net)
+    rested = centred(plain, images)
+    assert len(rested.rest) == len(net.shapes)
+    assert torch.allclose(logits(images[None, None], rested, bars), logits(images[None, None], plain, bars), atol=2e-4)
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_short_shifts_no_column_of_a_centred_network(layer: int) -> None:
+    net = NETS[1]
+    images = torch.rand(200, net.sizes[0], generator=torch.Generator().manual_seed(6))
+    plain = calibrated(network(net), ideal_crossbars(net), images)
+    values = (
+        images[None, None]
+        if layer == 0
+        else hidden_values(column_sums(images[None, None], plain, 0, ideal_crossbars(net)), plain.layers[0], plain.bounds)
+    )
+    good = ideal_crossbars(net)
+    offset = torch.zeros(1, 1, *net.shapes[layer])
+    offset[0, 0, 3, 2] = 18.0
+    shorted = [replace(bar, offset=offset) if index == layer else bar for index, bar in enumerate(good)]
+
+    def shift(made: Network) -> float:
+        off = column_sums(values, made, layer, shorted) - column_sums(values, made, layer, good)
+        return float(off[0, 0, :, 2].mean().abs())
+
+    assert shift(plain) > 0.1
+    assert shift(centred(plain, images)) < 1e-4
