@@ -4,7 +4,6 @@ that methods can be compared in pairs, die by die and image by image.
 Rule: a cell is used again only if its key is the same: net, budget, seed and the maps of all dies that had a part in it."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from hil.model.lab import DieIndex
 from hil.training.errors import TrainingError
+from hil.training.whole import whole
 
 FORMAT = "mtj-hil-cell-1"
 
@@ -54,10 +54,9 @@ class Cell:
 
 
 def save_cell(cell: Cell, folder: Path) -> Path:
-    """Written beside, then renamed: a cell is whole or absent."""
+    """A cell is whole or absent."""
     file = cell.name.file(folder)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
+    with whole(file) as part:
         np.savez_compressed(
             part,
             format=FORMAT,
@@ -71,7 +70,6 @@ def save_cell(cell: Cell, folder: Path) -> Path:
             seconds=cell.seconds,
             facts=json.dumps(dict(cell.facts), allow_nan=False),
         )
-    Path(part.name).replace(file)
     return file
 
 
