@@ -89,7 +89,7 @@ def checkpoint_bytes(
         "placed": json.dumps(list(placements)),
         "facts": json.dumps(dict(facts), allow_nan=False),
     }
-    return save(_tensors(networks) | _placement_tensors(placements), metadata=header)
+    return save(_tensors(networks) | _rest_tensors(networks) | _placement_tensors(placements), metadata=header)
 
 
 def save_checkpoint(
