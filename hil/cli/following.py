@@ -11,9 +11,9 @@ from hil.cli.evaluation import loaded, only_method
 from hil.cli.options import CommandFailed, connect
 from hil.training.bench import FULL, Bench
 from hil.training.checkpoint import SHARED, Checkpoint
-from hil.training.data import load_mnist
 from hil.training.errors import TrainingError
 from hil.training.following import Follower, PlacedAnew, follow
+from hil.training.image_sets import load_images
 from hil.training.trainer import threads, train_and_test
 
 
@@ -47,7 +47,7 @@ def _follower(asked: Following, checkpoint: Checkpoint) -> Follower:
     shared = checkpoint.networks.get(f"{method}{SHARED}")
     if shared is None:
         raise TrainingError(f"{method} has no weight set that all dies share; follow one of `placed`, `recalibrated` or alike")
-    train, test = train_and_test(load_mnist(), shared.net.image_side)
+    train, test = train_and_test(load_images().images, shared.net.image_side)
     bench = Bench(shared.net, train, test.first(asked.images), FULL, int(checkpoint.facts.get("seed", 0)))
     return Follower(method, asked.wafer, shared, bench, dict(checkpoint.map_hashes))
 

@@ -1,7 +1,7 @@
 """What `hil train` and `hil reproduce` do: measure or pull, compute the cells that are missing, print the table."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +14,8 @@ from hil.cli.output import emit
 from hil.cli.population_lab import Wanted, measured
 from hil.training.bench import FULL, FULL_QUICK, Budget
 from hil.training.cells import Cell
-from hil.training.data import load_mnist
 from hil.training.errors import TrainingError
+from hil.training.image_sets import load_images
 from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import parse_net
 from hil.training.populations import OTHER_SEED, TEST_SEED, population
@@ -88,7 +88,11 @@ def _told(work: Callable[[], None]) -> None:
 
 
 def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], console: Console) -> None:
-    images = train_and_test(load_mnist(), table.net.image_side)
+    chosen = load_images()
+    chosen.check(table.net.name, table.net.classes)
+    table = replace(table, folder=chosen.folder(table.folder))
+    chosen.keep(table.folder)
+    images = train_and_test(chosen.images, table.net.image_side)
     found: list[Cell] = []
     with threads(1), Stage(console, "cells", len(table.names())) as stage:
 
@@ -100,24 +104,25 @@ def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], c
             stage.at(len(found), f"{cell.name.population} {cell.name.method} seed {cell.name.seed}: {100 * cell.errors.mean():.2f} %")
     done = rows(found)
     result = {"baseline_error_percent": round(baseline_error_percent(found), 4), "rows": [row.json for row in done]}
-    emit(asked.as_json, result, _text(done, found))
+    emit(asked.as_json, result, _text(done, found, chosen.name))
 
 
-def _text(done: Sequence[Row], found: Sequence[Cell]) -> str:
+def _text(done: Sequence[Row], found: Sequence[Cell], images: str) -> str:
     console = Console(width=120)
     with console.capture() as captured:
-        console.print(_shown(done, baseline_error_percent(found)))
+        console.print(shown(done, baseline_error_percent(found), images))
     return captured.get().rstrip()
 
 
-def _shown(done: Sequence[Row], baseline: float) -> Shown:
-    title = f"MNIST test error, %; {SOFTWARE} network on ideal devices: {baseline:.2f} %"
-    shown = Shown(title=title, title_justify="left")
+def shown(done: Sequence[Row], baseline: float, images: str) -> Shown:
+    """The table of errors for a terminal."""
+    title = f"{images} test error, %; {SOFTWARE} network on ideal devices: {baseline:.2f} %"
+    table = Shown(title=title, title_justify="left")
     for name in ("population", "method"):
-        shown.add_column(name)
+        table.add_column(name)
     for name in ("net", "seeds", "mean", "sd", "worst", "delta points", "seconds"):
-        shown.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for row in done:
         numbers = (f"{row.mean_error_percent:.2f}", f"{row.sd:.2f}", f"{row.worst_error_percent:.2f}", f"{row.delta_points:+.2f}")
-        shown.add_row(row.population, row.method, row.net, str(row.seeds), *numbers, f"{row.seconds:.0f}")
-    return shown
+        table.add_row(row.population, row.method, row.net, str(row.seeds), *numbers, f"{row.seconds:.0f}")
+    return table

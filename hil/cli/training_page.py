@@ -13,8 +13,9 @@ from hil.cli.output import emit
 from hil.report.training_report import Sensitivity, TableData, training_page
 from hil.training.cells import Cell, all_cells
 from hil.training.checkpoint import SHARED, load_checkpoint
-from hil.training.data import Mnist, load_mnist
-from hil.training.errors import TrainingError
+from hil.training.data import Mnist
+from hil.training.errors import DataError, TrainingError
+from hil.training.image_sets import kept_name, load_images
 from hil.training.methods import METHODS, STATISTICS_AWARE
 from hil.training.network import Network
 from hil.training.sensitivity import Suffering, junction_losses, on_the_die, suffering
@@ -70,6 +71,7 @@ def _data(asked: Reporting) -> TableData:
         curves={(cell.name.population, cell.name.method): _curve(cell) for cell in found if cell.name.seed == 0},
         sensitivity=_sensitivity(asked.results) if asked.sensitivity else None,
         notes=notes,
+        shown=kept_name(asked.results)[0],
     )
 
 
@@ -108,7 +110,7 @@ def _sensitivity(results: Path) -> Sensitivity | None:
     if not networks:
         return None
     console = Console(stderr=True)
-    mnist = load_mnist()
+    mnist = _images_of(results)
     judged = {name: _images(network, mnist).first(IMAGES) for name, network in networks.items()}
     found: dict[str, Suffering] = {}
     for name, network in networks.items():
@@ -128,6 +130,14 @@ def _sensitivity(results: Path) -> Sensitivity | None:
         {name: each.loss_per_short for name, each in found.items()},
         junctions,
     )
+
+
+def _images_of(results: Path) -> Mnist:
+    """Those that the results stand on. Raises DataError when other ones are named now."""
+    chosen, (name, digest) = load_images(), kept_name(results)
+    if chosen.digest != digest:
+        raise DataError(f"{results} stands on {name}, HIL_IMAGES names {chosen.name}; name the same images, or use --no-sensitivity")
+    return chosen.images
 
 
 def _shared_networks(results: Path) -> dict[str, Network]:

@@ -30,7 +30,7 @@ class Sensitivity:
 class TableData:
     """errors: population to method to (seeds, dies) per cent, every method of a population on the same dies and seeds. baseline_percent: of
     the software network on ideal devices, mean over seeds. effort: per die, by method. seconds: by (population, method). curves: by
-    (population, method), loss after each epoch. notes: what a reader must know."""
+    (population, method), loss after each epoch. notes: what a reader must know. shown: what the images are."""
 
     net: str
     images: int
@@ -41,12 +41,13 @@ class TableData:
     curves: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
     sensitivity: Sensitivity | None = None
     notes: Sequence[str] = ()
+    shown: str = "MNIST"
 
 
 def training_page(data: TableData) -> str:
     """HTML."""
     populations = [_population(data, population) for population in data.errors]
-    lead = f"{data.net}; {data.images:,} test images; software on ideal devices {data.baseline_percent:.2f} %"
+    lead = f"{data.net}; {data.images:,} test images of {data.shown}; software on ideal devices {data.baseline_percent:.2f} %"
     notes = [html.note(words) for words in data.notes]
     return html.page("Networks on dies", lead, *notes, _methods(data), *populations, *_sensitivity(data.sensitivity))
 
@@ -74,7 +75,7 @@ def _population(data: TableData, population: str) -> str:
     seeds, dies = next(iter(errors.values())).shape
     return html.section(
         f"Population {population}",
-        html.note(f"{dies} dies, {seeds} seeds; every method on the same dies, seeds and images."),
+        html.note(f"{dies} dies, {'one seed' if seeds == 1 else f'{seeds} seeds'}; every method on the same dies, seeds and images."),
         html.table(columns, rows),
         html.picture(errors_png(population, errors, data.baseline_percent), "Each mark is one die, mean over seeds; the bar is the mean."),
         html.picture(yield_png(population, errors), "Dies of all seeds."),

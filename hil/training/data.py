@@ -64,13 +64,17 @@ def _verified(data: bytes, name: str, source: str) -> None:
         raise DataError(f"{source}: {file_name} has MD5 {found}, expected {expected}: not the known MNIST. {HELP}")
 
 
+def idx_file(folder: Path, name: str) -> bytes:
+    """One of the four files, plain or packed. Raises OSError, EOFError."""
+    plain, packed = folder / FILES[name][0], folder / f"{FILES[name][0]}.gz"
+    return plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+
+
 def _read_idx_file(folder: Path, name: str) -> NDArray[np.uint8]:
-    file_name = FILES[name][0]
-    plain, packed = folder / file_name, folder / f"{file_name}.gz"
     try:
-        data = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+        data = idx_file(folder, name)
     except (OSError, EOFError) as error:
-        raise DataError(f"HIL_MNIST is {folder}, but {file_name} cannot be read there: {error}. {HELP}") from error
+        raise DataError(f"HIL_MNIST is {folder}, but {FILES[name][0]} cannot be read there: {error}. {HELP}") from error
     _verified(data, name, str(folder))
     return _from_idx(data, name)
 
