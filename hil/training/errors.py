@@ -15,3 +15,7 @@ class MapsError(TrainingError):
 
 class NetError(TrainingError):
     """No such network, or none that the dies at hand can hold."""
+
+
+class WorkerError(TrainingError):
+    """Work on another machine failed, or there is none to be had: names the cell, and the worker or the scheduler."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
-from hil.training.bench import Bench, Curves, Report, software
+from hil.training.bench import Bench, Budget, Curves, Report, software
 from hil.training.cells import Cell, CellName, over_folds
 from hil.training.checkpoint import SHARED, checkpoint_bytes, map_hashes
 from hil.training.evaluate import errors_of_dies, wrong
@@ -16,6 +16,7 @@ from hil.training.net import Net
 from hil.training.network import Network, ideal_crossbars
 from hil.training.run import folds
 from hil.training.site import Site, site
+from hil.training.trainer import Images
 from hil.training.wafer import MeasuredWafer, reference_of
 
 
@@ -40,6 +41,19 @@ def halves(measured: MeasuredWafer) -> tuple[Group, Group]:
     """One wafer judged by itself: each half of its dies by what the other half teaches. Raises MapsError for fewer than two dies."""
     first, second = (measured.take(fold) for fold in folds(len(measured.dies)))
     return Group(first, second), Group(second, first)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all cells of one seed have in common, but for the images."""
+
+    net: Net
+    budget: Budget
+    seed: int
+
+    def bench(self, images: tuple[Images, Images], report: Report) -> Bench:
+        """images: for training, for judging."""
+        return Bench(self.net, images[0].first(self.budget.images), images[1], self.budget, self.seed, report)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,14 @@ from hil.training.bench import Bench, Budget, Report
 from hil.training.cells import Cell, CellName, kept_cell, save_cell
 from hil.training.checkpoint import load_checkpoint, save_checkpoint
 from hil.training.errors import MapsError
-from hil.training.making import Baseline, Group, Made, Maker, digest, halves, judged_baseline, key_of, trained_baseline
+from hil.training.making import Baseline, Group, Made, Maker, Settings, digest, halves, judged_baseline, key_of, trained_baseline
 from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import Net
 from hil.training.network import Network
 from hil.training.trainer import Images
 from hil.training.whole import whole
 
-__all__ = ["Group", "Table", "Wafers", "bench_of", "cells", "halves", "keep", "keep_baseline", "kept_baseline", "software_network"]
+__all__ = ["Group", "Table", "Wafers", "cells", "halves", "keep", "keep_baseline", "kept_baseline", "software_network"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class Table:
             if method != SOFTWARE and method not in METHODS:
                 raise MapsError(f"{method!r} is no method; choose from {SOFTWARE}, {', '.join(METHODS)}")
 
+    def settings(self, seed: int) -> Settings:
+        return Settings(self.net, self.budget, seed)
+
     def names(self) -> list[CellName]:
         return [name for seed in self.seeds for population in self.populations for name in self.names_of(population, seed)]
 
@@ -50,15 +53,10 @@ Wafers = Callable[[str], Sequence[Group]]
 """The measured dies of a population."""
 
 
-def bench_of(table: Table, images: tuple[Images, Images], seed: int, report: Report) -> Bench:
-    """images: for training, for judging."""
-    return Bench(table.net, images[0].first(table.budget.images), images[1], table.budget, seed, report)
-
-
 def cells(table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Iterator[Cell]:
     """Every cell, kept or computed here, in the order of `Table.names`. images: for training, for judging."""
     for seed in table.seeds:
-        bench = bench_of(table, images, seed, report)
+        bench = table.settings(seed).bench(images, report)
         baseline = _baseline(bench, table.folder)
         curves = baseline.heard(report)
         for population in table.populations:
