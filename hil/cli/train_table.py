@@ -15,6 +15,7 @@ from hil.cli.population_lab import Wanted, measured
 from hil.training.bench import FULL, FULL_QUICK, Budget
 from hil.training.cells import Cell
 from hil.training.errors import TrainingError
+from hil.training.floorplan import roomy_floorplan
 from hil.training.image_sets import load_images
 from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import parse_net
@@ -90,6 +91,7 @@ def _told(work: Callable[[], None]) -> None:
 def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], console: Console) -> None:
     chosen = load_images()
     chosen.check(table.net.name, table.net.classes)
+    roomy_floorplan(table.net)  # Refused now rather than after an hour.
     table = replace(table, folder=chosen.folder(table.folder))
     chosen.keep(table.folder)
     images = train_and_test(chosen.images, table.net.image_side)
@@ -115,14 +117,20 @@ def _text(done: Sequence[Row], found: Sequence[Cell], images: str) -> str:
 
 
 def shown(done: Sequence[Row], baseline: float, images: str) -> Shown:
-    """The table of errors for a terminal."""
-    title = f"{images} test error, %; {SOFTWARE} network on ideal devices: {baseline:.2f} %"
-    table = Shown(title=title, title_justify="left")
-    for name in ("population", "method"):
+    """The table of errors for a terminal. What is the same in every row stands in the title."""
+    facts = {
+        "population": [row.population for row in done],
+        "net": [f"{row.net} {row.encoding}" for row in done],
+        "seeds": [str(row.seeds) for row in done],
+    }
+    differing = {name: values for name, values in facts.items() if len(set(values)) > 1}
+    same = "".join(f"; {name} {values[0]}" for name, values in facts.items() if values and name not in differing)
+    table = Shown(title=f"{images} test error, %; {SOFTWARE} network on ideal devices: {baseline:.2f} %{same}", title_justify="left")
+    for name in (*differing, "method"):
         table.add_column(name)
-    for name in ("net", "seeds", "mean", "sd", "worst", "delta points", "seconds"):
+    for name in ("mean", "sd", "worst", "delta points", "seconds"):
         table.add_column(name, justify="right")
-    for row in done:
+    for index, row in enumerate(done):
         numbers = (f"{row.mean_error_percent:.2f}", f"{row.sd:.2f}", f"{row.worst_error_percent:.2f}", f"{row.delta_points:+.2f}")
-        table.add_row(row.population, row.method, row.net, str(row.seeds), *numbers, f"{row.seconds:.0f}")
+        table.add_row(*(values[index] for values in differing.values()), row.method, *numbers, f"{row.seconds:.0f}")
     return table

@@ -63,6 +63,13 @@ def crossbars(dies: Dies, wired: Wiring, encoding: Encoding) -> Crossbars:
     return tuple(_crossbar(dies, wires, encoding) for wires in wired)
 
 
+@dataclass(frozen=True)
+class Choice(Crossbar):
+    """Weights where the floorplan has them. slots: crossbar of all slots, spare ones among them, for a placement to choose from."""
+
+    slots: Crossbar
+
+
 def own(bars: Crossbars) -> Crossbars:
     """(1, places) as (places, 1): a copy of its own on each place, and back."""
     return tuple(Crossbar(bar.slope.transpose(0, 1), bar.offset.transpose(0, 1)) for bar in bars)

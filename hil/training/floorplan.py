@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.training.net import Encoding, Net
+from hil.training.errors import NetError
+from hil.training.net import NO_SPARES, Encoding, Net, Spares
 from hil.training.packing import PER_DIE, Bools, Junctions, Packed, pack_layers, strips_of
 
 Shapes = Sequence[tuple[int, int]]
@@ -50,20 +51,21 @@ class Floorplan:
         return np.unique(np.concatenate([part.ravel() for layer in self.layers for part in (layer.plus, layer.minus)])).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class Spares:
-    """Slots a layer has beyond its inputs and its columns, for placements to choose from."""
-
-    rows: int = 0
-    columns: int = 0
-
-
-NO_SPARES = Spares()
-
-
 def floorplan(net: Net, spares: Spares = NO_SPARES, avoid: Bools | None = None) -> Floorplan:
-    """The floorplan of a dense network; see `tiled`."""
+    """The floorplan of a network, without its spares unless they are given; see `tiled`."""
     return tiled(net.shapes, net.encoding, spares, avoid)
+
+
+def roomy_floorplan(net: Net) -> Floorplan:
+    """With the spares of the net, on the same dies. Raises NetError when they do not fit there."""
+    plain = floorplan(net)
+    if net.spares == NO_SPARES:
+        return plain
+    roomy = floorplan(net, net.spares)
+    if roomy.dies > plain.dies:
+        dies = "die" if plain.dies == 1 else f"{plain.dies} dies"
+        raise NetError(f"{net.name}: {net.spares.rows} spare rows and {net.spares.columns} spare columns a layer do not fit on its {dies}")
+    return roomy
 
 
 def tiled(shapes: Shapes, encoding: Encoding, spares: Spares = NO_SPARES, avoid: Bools | None = None) -> Floorplan:

@@ -1,15 +1,16 @@
 """What a network is called and what it asks of a die. `100-76-10x3`: 100 inputs, 76 hidden units, ten classes on three columns each,
 whose results are averaged. Any number of hidden layers. `196-16c5s2-10`: the first is a convolution, 16 channels of 5 x 5 patches every
-2 pixels; its weights are on the die once and serve all positions."""
+2 pixels; its weights are on the die once and serve all positions. `100-60-10x3+4r2c`: four spare rows and two spare columns a layer,
+for placements to choose from."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isqrt
 
 from hil.training.errors import NetError
 
-_NAME = re.compile(r"(\d+(?:-\d+(?:c\d+(?:s\d+)?)?)+)(?:x(\d+))?")
+_NAME = re.compile(r"(\d+(?:-\d+(?:c\d+(?:s\d+)?)?)+)(?:x(\d+))?(?:\+(\d+)r(\d+)c)?")
 IMAGE_SIDE = 28
 
 
@@ -54,21 +55,35 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Spares:
+    """Slots a layer has beyond its inputs and its columns, for placements to choose from."""
+
+    rows: int = 0
+    columns: int = 0
+
+
+NO_SPARES = Spares()
+
+
+@dataclass(frozen=True)
 class Net:
     """sizes: inputs, hidden layers (of a convolution its channels), classes. replicas: columns per class, neighbours in the output layer
-    (class-major). windows: of the convolutions, which come first."""
+    (class-major). windows: of the convolutions, which come first. spares: of every layer."""
 
     sizes: tuple[int, ...]
     replicas: int = 1
     encoding: Encoding = Encoding.TIED
     windows: tuple[Window, ...] = ()
+    # Not in repr: kept cells are told by it, and a net without spares is the net it always was. The name says them.
+    spares: Spares = field(default=NO_SPARES, repr=False)
 
     @property
     def name(self) -> str:
         sizes = [str(size) for size in self.sizes]
         for index, window in enumerate(self.windows, start=1):
             sizes[index] += f"c{window.size}" + (f"s{window.stride}" if window.stride > 1 else "")
-        return "-".join(sizes) + (f"x{self.replicas}" if self.replicas > 1 else "")
+        spares = "" if self.spares == NO_SPARES else f"+{self.spares.rows}r{self.spares.columns}c"
+        return "-".join(sizes) + (f"x{self.replicas}" if self.replicas > 1 else "") + spares
 
     def window(self, layer: int) -> Window | None:
         """None of a layer that takes its inputs whole."""
@@ -102,8 +117,8 @@ class Net:
 
 
 def parse_net(name: str, encoding: str = Encoding.TIED) -> Net:
-    """`I-H-...-OxR`, or with convolutions `I-CcK-...` or `I-CcKsS-...`: C channels of K x K patches every S pixels. Raises NetError saying
-    what a name looks like."""
+    """`I-H-...-OxR`, or with convolutions `I-CcK-...` or `I-CcKsS-...`: C channels of K x K patches every S pixels;
+    `...+RrCc` for R spare rows and C spare columns a layer. Raises NetError saying what a name looks like."""
     match = _NAME.fullmatch(name)
     if not match:
         raise NetError(f"{name!r} names no network; write inputs-hidden-classes, such as 100-90-10, 100-76-10x3 or 196-16c5s2-20c3-10")
@@ -113,7 +128,7 @@ def parse_net(name: str, encoding: str = Encoding.TIED) -> Net:
         raise NetError(f"{name!r} has a layer without units")
     windows = _windows(name, sizes, [word.partition("c")[2] for word in words[1:]])
     try:
-        return Net(sizes, replicas, Encoding(encoding), windows)
+        return Net(sizes, replicas, Encoding(encoding), windows, Spares(int(match[3] or 0), int(match[4] or 0)))
     except ValueError:
         raise NetError(f"{encoding!r} is no encoding of weights; choose from {', '.join(Encoding)}") from None
 

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from hil.training.devices import Wires, Wiring
+from hil.training.devices import Choice, Wires, Wiring
 from hil.training.net import Encoding
 from hil.training.network import Crossbar, Crossbars, Network, ideal_crossbars
 
@@ -45,7 +45,8 @@ def placed_wiring(slots: Wiring, placement: Placement) -> Wiring:
 def place(network: Network, slots: Crossbars, weights_matter: Sequence[Tensor], alternations: int = ALTERNATIONS) -> Placement:
     """A single network on every place. slots: (1, places) crossbars of all slots. weights_matter: (inputs, columns) a layer."""
     ideals, encoding = ideal_crossbars(network.net), network.net.encoding
-    layers = zip(network.layers, slots, ideals, weights_matter, strict=True)
+    all_slots = [bar.slots if isinstance(bar, Choice) else bar for bar in slots]
+    layers = zip(network.layers, all_slots, ideals, weights_matter, strict=True)
     return tuple(
         _place_layer(_Costs.of(layer.latent[0].detach(), bar, ideal, matter, encoding), alternations)
         for layer, bar, ideal, matter in layers

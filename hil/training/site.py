@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hil.model.defects import Defect
-from hil.training.devices import Dies, Wiring, crossbars, dies_of, wiring
-from hil.training.floorplan import Floorplan, floorplan
-from hil.training.net import Net
+from hil.training.devices import Choice, Dies, Wiring, crossbars, dies_of, wiring
+from hil.training.floorplan import Floorplan, floorplan, roomy_floorplan
+from hil.training.net import NO_SPARES, Net
 from hil.training.network import Crossbars
 from hil.training.placement import Placement, placed_wiring
 from hil.training.wafer import MeasuredWafer, Reference, reference_of
@@ -41,13 +41,28 @@ class Site:
         return len(self.read)
 
     @cached_property
+    def roomy(self) -> Floorplan:
+        """What a placement chooses from: the plan, or one on the same dies with the net's spares."""
+        return self.plan if self.net.spares == NO_SPARES else roomy_floorplan(self.net)
+
+    @cached_property
     def slots(self) -> Wiring:
-        return wiring(self.plan)
+        return wiring(self.roomy)
+
+    @cached_property
+    def _plain(self) -> Wiring:
+        return self.slots if self.roomy is self.plan else wiring(self.plan)
 
     def bars(self, dies: Dies, placement: Placement | None = None) -> Crossbars:
-        """(1, places) crossbars of the net's weights. Placement None: as the floorplan has them."""
-        wires = self.slots if placement is None else placed_wiring(self.slots, placement)
-        return crossbars(dies, wires, self.net.encoding)
+        """(1, places) crossbars of the net's weights. Placement None: as the floorplan has them, with all slots beside them where there
+        are spares."""
+        if placement is not None:
+            return crossbars(dies, placed_wiring(self.slots, placement), self.net.encoding)
+        plain = crossbars(dies, self._plain, self.net.encoding)
+        if self.net.spares == NO_SPARES:
+            return plain
+        all_slots = crossbars(dies, self.slots, self.net.encoding)
+        return tuple(Choice(bar.slope, bar.offset, slots) for bar, slots in zip(plain, all_slots, strict=True))
 
     def corrected(self) -> "Site":
         """The same dies with every listed short's excess current subtracted digitally: one multiplication and addition a short."""

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hil.training.devices import Dies, own
+from hil.training.devices import Dies, Wiring, own, wiring
 from hil.training.draws import Posterior
 from hil.training.methods import Outcome, Work
 from hil.training.network import logits
+from hil.training.placement import placed_wiring
 from hil.training.trainer import Images, Recipe, train
 
 
@@ -54,8 +55,14 @@ def worth_reading_again(outcome: Outcome, sigma: Tensor, images: Images) -> Sequ
     losses = torch.nn.functional.cross_entropy(scores.flatten(0, -2), expected, reduction="sum") / len(images.labels)
     (gradient,) = torch.autograd.grad(losses, offset)
     effect = (gradient.abs() * sigma).double().numpy()
-    used = where.plan.used
-    return tuple(_ranked(of_place, used) for of_place in effect)
+    wires = wiring(where.plan) if outcome.placement is None else placed_wiring(where.slots, outcome.placement)
+    return tuple(_ranked(of_place, _used(wires, place)) for place, of_place in enumerate(effect))
+
+
+def _used(wires: Wiring, place: int) -> NDArray[np.int64]:
+    """Junctions of a place that hold a weight or a reference, ascending. wires: the same on all places, or one each."""
+    parts = [part[place] if part.dim() == 3 else part for layer in wires for part in (layer.plus, layer.minus)]
+    return torch.cat([part.flatten() for part in parts]).unique().numpy()
 
 
 def _ranked(effect: NDArray[np.float64], used: NDArray[np.int64]) -> Worth:
