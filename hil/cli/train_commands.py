@@ -18,6 +18,10 @@ Pairs = Annotated[str, typer.Option("--pairs", help="How two junctions make a we
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")]
 Out = Annotated[Path, typer.Option(help="Folder that receives cells, networks and table; what it holds already is not computed again.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Train briefly: a check that everything works, not a result.")]
+Workers = Annotated[
+    str | None,
+    typer.Option(help="Who computes: dask://HOST:PORT of a scheduler, or how many processes of this machine.", show_default="this process"),
+]
 
 
 def train(
@@ -29,17 +33,18 @@ def train(
     seeds: Seeds = 1,
     out: Out = Path("training"),
     quick: Quick = False,
+    workers: Workers = None,
     url: Url = AT,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Train by one method and print the errors on every die."""
-    _needs_torch()
+    _needs_trainer(workers)
     from hil.cli.train_table import Asked, train_on_population, train_on_wafer
 
     if (wafer is None) == (population is None):
         raise CommandFailed("say which dies: either --wafer W or --population NAME")
-    asked = Asked(_listed(method), (population or str(wafer),), net, pairs, seeds, out, quick, as_json)
+    asked = Asked(_listed(method), (population or str(wafer),), net, pairs, seeds, out, quick, as_json, workers)
     if wafer is not None:
         train_on_wafer(asked, wafer, url, token)
     else:
@@ -54,19 +59,22 @@ def reproduce(
     seeds: Seeds = 3,
     out: Out = Path("reproduced"),
     quick: Quick = False,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """The whole table of errors, method by population, from nothing: simulated labs, measured wafers, training, evaluation."""
-    _needs_torch()
+    _needs_trainer(workers)
     from hil.cli.train_table import Asked, train_on_population
 
-    train_on_population(Asked(_listed(methods), tuple(_listed(populations)), net, pairs, seeds, out, quick, as_json))
+    train_on_population(Asked(_listed(methods), tuple(_listed(populations)), net, pairs, seeds, out, quick, as_json, workers))
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _needs_torch() -> None:
+def _needs_trainer(workers: str | None) -> None:
     if find_spec("torch") is None:
         raise CommandFailed('training needs torch: pip install "mtj-hil[train]"')
+    if workers is not None and find_spec("distributed") is None:
+        raise CommandFailed('--workers needs distributed, here and on the workers: pip install "mtj-hil[train,dask]"')

@@ -1,7 +1,9 @@
 """What `hil train` and `hil reproduce` do: measure or pull, compute the cells that are missing, print the table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +14,7 @@ from hil.cli.demo_progress import Stage
 from hil.cli.options import CommandFailed, connect
 from hil.cli.output import emit
 from hil.cli.population_lab import Wanted, measured
-from hil.training.bench import FULL, FULL_QUICK, Budget
+from hil.training.bench import FULL, FULL_QUICK, Budget, Report
 from hil.training.cells import Cell
 from hil.training.errors import TrainingError
 from hil.training.floorplan import roomy_floorplan
@@ -20,10 +22,10 @@ from hil.training.image_sets import load_images
 from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import parse_net
 from hil.training.populations import OTHER_SEED, TEST_SEED, population
-from hil.training.reproduce import Group, Table, cells, halves
+from hil.training.reproduce import Group, Table, Wafers, cells, halves
 from hil.training.run import pull
 from hil.training.table import Row, baseline_error_percent, rows
-from hil.training.trainer import threads, train_and_test
+from hil.training.trainer import Images, threads, train_and_test
 
 DIES, OTHER_DIES = 36, 18
 QUICK_DIES = 4
@@ -31,7 +33,7 @@ QUICK_DIES = 4
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line asked for. methods: names, or "all" alone."""
+    """What the command line asked for. methods: names, or "all" alone. workers: who computes, None for this process."""
 
     methods: tuple[str, ...]
     populations: tuple[str, ...]
@@ -41,6 +43,7 @@ class Asked:
     out: Path
     quick: bool
     as_json: bool
+    workers: str | None = None
 
     @property
     def budget(self) -> Budget:
@@ -96,17 +99,36 @@ def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], c
     chosen.keep(table.folder)
     images = train_and_test(chosen.images, table.net.image_side)
     found: list[Cell] = []
-    with threads(1), Stage(console, "cells", len(table.names())) as stage:
+    with threads(1), _computed(asked.workers, console) as computed, Stage(console, "cells", len(table.names())) as stage:
 
         def report(method: str, epoch: int, epochs: int, loss: float) -> None:
             stage.at(len(found), f"{method} {epoch}/{epochs}, loss {loss:.3f}")
 
-        for cell in cells(table, wafers, images, report):
-            found.append(cell)
-            stage.at(len(found), f"{cell.name.population} {cell.name.method} seed {cell.name.seed}: {100 * cell.errors.mean():.2f} %")
+        with closing(computed(table, wafers, images, report)) as coming:
+            for cell in coming:
+                found.append(cell)
+                stage.at(len(found), f"{cell.name.population} {cell.name.method} seed {cell.name.seed}: {100 * cell.errors.mean():.2f} %")
+    found.sort(key=lambda cell: table.names().index(cell.name))  # Workers end when they end.
     done = rows(found)
     result = {"baseline_error_percent": round(baseline_error_percent(found), 4), "rows": [row.json for row in done]}
     emit(asked.as_json, result, _text(done, found, chosen.name))
+
+
+Computed = Callable[[Table, Wafers, tuple[Images, Images], Report], Generator[Cell]]
+
+
+@contextmanager
+def _computed(workers: str | None, console: Console) -> Generator[Computed]:
+    """Cells of a table, made here or by workers. Raises WorkerError when there are none to be had."""
+    if workers is None:
+        yield cells
+        return
+    from hil.training.distribution import cells_on, connected, workers_of  # An extra.
+
+    with connected(workers) as client:
+        here = workers_of(client)
+        console.print(f"{here} workers at {workers}" + ("" if here else "; waiting for the first"), highlight=False)
+        yield partial(cells_on, client)
 
 
 def _text(done: Sequence[Row], found: Sequence[Cell], images: str) -> str:

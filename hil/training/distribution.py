@@ -54,6 +54,12 @@ def connected(workers: str) -> Generator[Client]:
         yield stack.enter_context(client)
 
 
+def workers_of(client: Client) -> int:
+    """How many there are now; others may come and go."""
+    threads: Any = client.nthreads()
+    return len(threads)
+
+
 def _address(workers: str) -> str:
     """HOST:PORT; whether that is tcp or tls is dask's own setting."""
     found = re.fullmatch(r"dask://([^/\s]+:\d+)/?", workers)
@@ -71,7 +77,7 @@ def units(missing: Sequence[tuple[CellName, str]], first: bool) -> list[Unit]:
     return [Unit(tuple(cells), first and not index) for index, cells in enumerate(together.values())]
 
 
-def cells_on(client: Client, table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Iterator[Cell]:
+def cells_on(client: Client, table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Generator[Cell]:
     """Every cell: kept ones when their turn comes, others as they are ready. Left early, nothing queued is begun, and what runs ends with
     its epoch. Raises WorkerError; what was ready before is kept."""
     work = _Work(client, table, images, report)

@@ -4,7 +4,7 @@ Rule 1: what is kept from before is used again; stopping loses one cell.
 Rule 2: seeds go round last, so that a table stopped half way is whole for the seeds it has.
 Rule 3: who makes a cell does not write it: one process writes a folder, wherever cells are made."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ Wafers = Callable[[str], Sequence[Group]]
 """The measured dies of a population."""
 
 
-def cells(table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Iterator[Cell]:
+def cells(table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Generator[Cell]:
     """Every cell, kept or computed here, in the order of `Table.names`. images: for training, for judging."""
     for seed in table.seeds:
         bench = table.settings(seed).bench(images, report)
