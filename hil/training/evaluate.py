@@ -1,7 +1,5 @@
 """Misclassification of a network on dies, always on the same test images for every method, so that methods compare in pairs."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,25 +24,3 @@ def wrong(network: Network, bars: Crossbars, images: Images) -> NDArray[np.bool_
 def errors_of_dies(network: Network, bars: Crossbars, images: Images) -> NDArray[np.float64]:
     """(dies,) share misclassified; one network on (1, dies), or copy i on die i of (dies, 1)."""
     return wrong(network, bars, images).reshape(-1, len(images.labels)).mean(axis=-1)
-
-
-@dataclass(frozen=True)
-class MethodResult:
-    """errors: (dies,) share of the test images misclassified, in the order of the result's dies. seconds: training time."""
-
-    method: str
-    errors: NDArray[np.float64]
-    seconds: float
-
-    @property
-    def mean_percent(self) -> float:
-        return float(100 * self.errors.mean())
-
-    @property
-    def sd_percent(self) -> float:
-        """Between dies; 0 for a single die."""
-        return float(100 * self.errors.std(ddof=1)) if len(self.errors) > 1 else 0.0
-
-    @property
-    def worst_percent(self) -> float:
-        return float(100 * self.errors.max())

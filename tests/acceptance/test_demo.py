@@ -16,7 +16,7 @@ from tests.acceptance.processes import HIL, Process, children_of, hil, wait_unti
 def test_the_demo_measures_trains_reports_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = hil("demo", "--exit", "--quick", "--dies", "4", "--out", str(tmp_path), within_s=200)
     assert done.returncode == 0, done.stdout + done.stderr
-    for method in ("software", "conventional", "hardware-aware", "statistics-aware"):
+    for method in ("software", "conventional", "hardware-aware", "statistics-aware", "placed"):
         assert method in done.stdout
     report = next(tmp_path.glob("*/report"))
     page = (report / "index.html").read_text()
@@ -24,7 +24,9 @@ def test_the_demo_measures_trains_reports_and_leaves_nothing_behind(tmp_path: Pa
     for unit in ("frames", "SCPI messages", "prober commands"):
         assert unit in page
     assert {file.name for file in report.glob("*.png")} >= {"errors.png", "defects-wafer.png", "conductances.png"}
-    assert set(load_checkpoint(report / "networks.safetensors").networks) == {"software", "hardware-aware", "statistics-aware"}
+    networks = {file.name.removesuffix("-seed0.safetensors") for file in tmp_path.glob("*/networks/*/DEMO/*-seed0.safetensors")}
+    assert networks == {"conventional", "hardware-aware", "statistics-aware", "placed"}
+    assert load_checkpoint(next(tmp_path.rglob("placed-seed0.safetensors"))).placements["placed"]
     # Nothing of it still listens: the address it served is free again.
     url = re.search(r"http://127\.0\.0\.1:\d+", done.stdout)
     assert url is not None

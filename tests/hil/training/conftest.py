@@ -8,7 +8,7 @@ import pytest
 
 from hil.analysis.classify import classify
 from hil.model.maps import ConductanceMap
-from hil.training.bench import QUICK, Budget
+from hil.training.bench import FULL_QUICK, Budget
 from hil.training.data import Mnist, load_mnist
 from hil.training.trainer import threads
 from hil.training.wafer import MeasuredWafer
@@ -52,9 +52,9 @@ def noise_images() -> Mnist:
 def tiny() -> Budget:
     """A few steps of every method."""
     parts = ("clean", "varied", "hardware_aware", "statistics_aware", "placed", "trimmed", "retrained")
-    short = {part: replace(getattr(QUICK, part), epochs=2, batch=128) for part in parts}
+    short = {part: replace(getattr(FULL_QUICK, part), epochs=2, batch=128) for part in parts}
     few = {"images": 512, "calibration_images": 128, "recalibration_images": 128, "importance_images": 128, "pool": 8, "placed_pool": 8}
-    return replace(QUICK, **few, **short)
+    return replace(FULL_QUICK, **few, **short)
 
 
 @pytest.fixture(autouse=True)

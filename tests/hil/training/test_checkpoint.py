@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hil.training.bench import PAPER
 from hil.training.checkpoint import load_checkpoint, save_checkpoint
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
-from hil.training.network import Network, centred, fresh_network
+from hil.training.network import Bounds, Hidden, Network, centred, fresh_network
 from hil.training.trainer import generator
 from hil.training.wafer import MeasuredWafer
 
+PAPER = Bounds(Hidden.TANH, output_limit=float("inf"))
 TIED, INDEPENDENT = parse_net("100-90-10", "tied"), parse_net("100-76-10x3", "independent")
 
 

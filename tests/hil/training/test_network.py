@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from hil.training.bench import PAPER
 from hil.training.devices import Dies, Wires, crossbars, dies_of, own, wiring
 from hil.training.evaluate import errors_of_dies
 from hil.training.floorplan import floorplan
 from hil.training.net import Encoding, Net, parse_net
 from hil.training.network import (
+    Bounds,
     Crossbars,
+    Hidden,
     Layer,
     Network,
     Statistics,
@@ -114,7 +115,7 @@ def test_batch_statistics_and_calibration_on_the_same_images_agree() -> None:
 
 def test_statistics_of_each_map_centre_the_columns_of_each_die(measured: MeasuredWafer) -> None:
     images = torch.rand(1, 1, 400, 100, generator=torch.Generator().manual_seed(6))
-    unbounded = replace(network(), bounds=PAPER)
+    unbounded = replace(network(), bounds=Bounds(Hidden.TANH, output_limit=float("inf")))
     scores = logits(images, unbounded, bars_of(measured, NETS[0]), Statistics.EACH_MAP)
     assert scores.mean(dim=2).abs().max() < 1e-4
     pooled = logits(images, unbounded, bars_of(measured, NETS[0]), Statistics.POOLED)
