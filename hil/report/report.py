@@ -75,6 +75,7 @@ METHODS = {
     "conventional": "the software weights written as they are; nothing is known of the die",
     "hardware-aware": "one network a die, trained on that die's measured map; of no use elsewhere",
     "statistics-aware": "one set of weights from the maps of other dies (two folds: never the die it is judged on); nothing per die",
+    "placed": "one set of weights as well; rows and columns chosen on each die by its map, digital numbers fitted without labels",
 }
 """What each method knows of a die, in a line."""
 
