@@ -98,7 +98,7 @@ class Pool:
 class Posterior:
     """What each die may be, given its reading and the reading's standard uncertainty: fresh samples for copy i of die i.
 
-    dies: as read. sigma: (places, junctions) of both states, in the same units. build: crossbars (1, places) of dies.
+    dies: as read. sigma: (2, places, junctions) of P and of AP, in the same units. build: crossbars (1, places) of dies.
     """
 
     dies: Dies
@@ -118,7 +118,7 @@ class Posterior:
         )
 
     def _sample(self) -> Dies:
-        noise = self.sigma * torch.randn(2, *self.sigma.shape, generator=self.generator)
+        noise = self.sigma * torch.randn(self.sigma.shape, generator=self.generator)
         return Dies(self.dies.slope + (noise[0] - noise[1]) / 2, self.dies.offset + (noise[0] + noise[1]) / 2)
 
 

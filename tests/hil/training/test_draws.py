@@ -80,11 +80,21 @@ def test_what_is_fixed_stays() -> None:
 
 def test_samples_of_a_reading_spread_as_its_uncertainty_says() -> None:
     dies = marked_dies(2, 1.5)
-    sigma = torch.zeros(2, 20_000)
-    sigma[1] = 0.1
+    sigma = torch.zeros(2, 2, 20_000)
+    sigma[:, 1] = 0.1
     drawn = Posterior(dies, sigma, lambda sample: crossbars(sample, SLOTS, NET.encoding), 3, generator(0, "x"))()
     exact = own(crossbars(dies, SLOTS, NET.encoding))
     assert drawn[0].offset.shape == (2, 3, 100, 90)
     off = (drawn[0].offset - exact[0].offset).std(dim=(1, 2, 3))
     assert off[0] < 1e-6
     assert torch.allclose(off[1], torch.tensor(0.1), rtol=0.05)
+
+
+def test_each_state_spreads_by_its_own_uncertainty() -> None:
+    dies, sigma = marked_dies(1, 1.5), torch.zeros(2, 1, 20_000)
+    sigma[0] = 0.1
+    drawn: list[Dies] = []
+    Posterior(dies, sigma, lambda sample: drawn.append(sample) or crossbars(sample, SLOTS, NET.encoding), 1, generator(0, "x"))()
+    off = [drawn[0].offset + state * drawn[0].slope - dies.offset - state * dies.slope for state in (1, -1)]
+    assert torch.allclose(off[0].std(), torch.tensor(0.1), rtol=0.05)
+    assert off[1].abs().max() < 1e-6

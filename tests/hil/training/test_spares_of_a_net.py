@@ -108,6 +108,6 @@ def test_a_checkpoint_knows_its_spares(made: Callable[[str], tuple[Outcome, Orig
 
 def test_only_junctions_in_use_are_worth_reading_again(made: Callable[[str], tuple[Outcome, Origin]], bench: Bench) -> None:
     outcome, origin = made(PLACED)
-    sigma = torch.full_like(outcome.site.read.offset, 0.05)
+    sigma = torch.full((2, *outcome.site.read.offset.shape), 0.05)
     for place, ranked in zip(deployments(outcome, origin), worth_reading_again(outcome, sigma, bench.train.first(50)), strict=True):
         assert np.array_equal(np.sort(ranked.junctions), place.plan.used)
