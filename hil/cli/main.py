@@ -69,6 +69,8 @@ COMMANDS = (
     ("evaluate", evaluate_commands.evaluate, "hil evaluate placed.safetensors --wafer W1 --in-the-loop 0,0"),
     ("follow", evaluate_commands.follow, "hil follow placed.safetensors --wafer W1"),
     ("place", place_commands.place, "hil place placed.safetensors --wafer W1 --out placed"),
+    ("worth", place_commands.worth, "hil worth placed.safetensors --wafer W1 --count 50 --plans reread"),
+    ("refine", place_commands.refine, "hil refine placed.safetensors --wafer W1 --out sampled.safetensors"),
     ("statistics", statistics_commands.statistics, "hil statistics W1"),
     ("twin", twin_commands.twin, "hil twin W1 --out twin.toml, later hil twin W1 --against W1-twin"),
     ("changes", statistics_commands.changes, "hil changes W1 -3 0 --from r7-0a1b2c --to r9-4d5e6f"),

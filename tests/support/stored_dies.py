@@ -1,9 +1,10 @@
 """Measured dies as a run stores them: both maps, and the defect map that names them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hil.analysis.measured import MeasuredDie
-from hil.model.maps import ConductanceMap, DefectMap
+from hil.model.maps import DefectMap
 from hil.model.runs import MapMeasured, RunState
 from hil.store.protocol import Store
 from tests.support.service import SIMULATED, running_run
@@ -17,7 +18,7 @@ def put_dies(store: Store, dies: Sequence[MeasuredDie], wafer: str = "W1") -> st
         common = {"origin": SIMULATED, "x": each.die[0], "y": each.die[1], "run": run, "wafer": wafer}
         for one in (each.p, each.ap):
             meta = {**one.meta, **common, "state": one.state, "read_volts": one.read_volts}
-            store.append(run, MapMeasured(each.die, ConductanceMap(one.siemens, one.state, one.read_volts, meta)))
+            store.append(run, MapMeasured(each.die, replace(one, meta=meta)))
         ids = {str(record.state): record.id for record in store.maps_of_run(run)[-2:]}
         found = each.defects
         meta = {**found.meta, **common, "rule": found.rule, "inputs": ids}

@@ -6,22 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from hil.client import LabClient
 from hil.model.plans import PLAN
-from hil.training.bench import Bench, Budget
-from hil.training.checkpoint import save_checkpoint
-from hil.training.methods import METHODS, PLACED, Work
-from hil.training.net import Net, parse_net
-from hil.training.network import calibrated, fresh_network, ideal_crossbars
-from hil.training.run import pull
-from hil.training.site import site
-from hil.training.trainer import Images
-from hil.training.wafer import reference_of
+from hil.training.bench import Budget
+from hil.training.methods import PLACED
+from hil.training.net import parse_net
 from tests.hil.cli.conftest import Command
 from tests.hil.cli.test_statistics_commands import simulated
 from tests.hil.training.conftest import one_thread, tiny
+from tests.support.kept_network import keep_placed
 from tests.support.service import Service
 from tests.support.service_fixtures import *  # noqa: F403
 from tests.support.stored_dies import put_dies
@@ -35,26 +29,12 @@ def access(service: Service) -> tuple[str, ...]:
     return ("--url", service.url, "--token", service.token("operate"))
 
 
-def placed_on_both(service: Service, net: Net, tiny: Budget, file: Path) -> None:
-    """A checkpoint as `hil train` leaves it, of a network that was never trained."""
-    order = torch.Generator().manual_seed(1)
-    images = Images(torch.rand(256, net.sizes[0], generator=order), torch.randint(0, net.classes, (256,), generator=order))
-    bench = Bench(net, images, images.first(40), tiny, 1)
-    with LabClient(service.url, service.token()) as lab:
-        measured = pull(lab, "W1").measured
-    fresh = calibrated(fresh_network(net, order), ideal_crossbars(net), images.voltages)
-    outcome = METHODS[PLACED].run(Work(bench, fresh, site(net, measured, measured)))
-    assert outcome.placement is not None
-    facts = {"norm_siemens": reference_of(measured).norm_siemens}
-    save_checkpoint(file, {PLACED: outcome.network}, measured, facts, {PLACED: outcome.placement})
-
-
 @pytest.mark.parametrize("name", ["50-12-4x2", "50-12-4x2+2r1c"])
 def test_every_die_gets_a_bit_map_a_table_and_a_plan_that_agree(
     hil: Command, service: Service, access: tuple[str, ...], tiny: Budget, tmp_path: Path, name: str
 ) -> None:
     net = parse_net(name, "independent")
-    placed_on_both(service, net, tiny, tmp_path / "m.safetensors")
+    keep_placed(service, net, tiny, tmp_path / "m.safetensors")
     told = hil("place", tmp_path / "m.safetensors", "--wafer", "W1", "--out", tmp_path / "out", "--json", *access)
     assert told.code == 0, told.err
     found = json.loads(told.out)
@@ -81,7 +61,7 @@ def test_every_die_gets_a_bit_map_a_table_and_a_plan_that_agree(
 def test_a_network_over_two_dies_has_one_table_that_names_both(
     hil: Command, service: Service, access: tuple[str, ...], tiny: Budget, tmp_path: Path
 ) -> None:
-    placed_on_both(service, parse_net("100-90-60-4", "independent"), tiny, tmp_path / "m.safetensors")
+    keep_placed(service, parse_net("100-90-60-4", "independent"), tiny, tmp_path / "m.safetensors")
     found = json.loads(
         hil("place", tmp_path / "m.safetensors", "--wafer", "W1", "--out", tmp_path / "out", "--no-upload", "--json", *access).out
     )
@@ -95,7 +75,7 @@ def test_a_network_over_two_dies_has_one_table_that_names_both(
 def test_other_maps_are_refused_and_nothing_is_written(
     hil: Command, service: Service, access: tuple[str, ...], tiny: Budget, tmp_path: Path
 ) -> None:
-    placed_on_both(service, parse_net("50-12-4x2", "independent"), tiny, tmp_path / "m.safetensors")
+    keep_placed(service, parse_net("50-12-4x2", "independent"), tiny, tmp_path / "m.safetensors")
     put_dies(service.store, simulated(read_seed=2))
     refused = hil("place", tmp_path / "m.safetensors", "--wafer", "W1", "--out", tmp_path / "out", *access)
     assert refused.code == 1
