@@ -9,7 +9,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1120px; mar
 h1 { font-size: 28px; margin: 0 0 4px; } h2 { font-size: 20px; margin: 36px 0 8px; }
 p.lead { color: #555; margin: 0 0 16px; } p.note { color: #555; font-size: 14px; }
 .origin { padding: 14px 18px; border-radius: 6px; font-weight: 600; font-size: 20px; margin: 16px 0; }
-.simulated { background: #fff3d6; border: 2px solid #e69f00; } .measured { background: #e2f2ea; border: 2px solid #009e73; }
+.simulated, .imported { background: #fff3d6; border: 2px solid #e69f00; } .measured { background: #e2f2ea; border: 2px solid #009e73; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } .wide { overflow-x: auto; }
 th, td { padding: 5px 14px 5px 0; text-align: left; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.number, th.number { text-align: right; } code { font-size: 13px; overflow-wrap: anywhere; }

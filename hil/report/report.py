@@ -26,7 +26,7 @@ class ReportData:
     errors_percent: method -> (dies,) test error, %. siemens_p, siemens_ap, codes: (dies, kernels, rows, columns).
     wires: instrument -> counters of its wire (unit, sent, received, ...). run: facts about the run and its provenance.
     maps: one row a map (die, kind, map id, measured at, ...). curves: method -> loss after each epoch.
-    seconds: method -> training time. notes: what a reader must know, dies left out above all.
+    seconds: method -> training time. notes: what a reader must know, dies left out above all. imported: some map came from elsewhere.
     """
 
     wafer: str
@@ -44,6 +44,7 @@ class ReportData:
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    imported: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.dies)
@@ -53,10 +54,19 @@ class ReportData:
                 raise ValueError(f"{name} has {len(array)} entries for {count} dies")
 
     @property
+    def kind(self) -> str:
+        """As the header Lab-Origin words it: one simulated map makes all simulated, else one imported map all imported."""
+        return "simulated" if self.simulated else "imported" if self.imported else "measured"
+
+    @property
     def origin(self) -> str:
-        if not self.simulated:
-            return "MEASURED on real instruments"
-        return f"SIMULATED instruments and wafer, seed {NOT_GIVEN if self.seed is None else self.seed}: no real device was measured"
+        match self.kind:
+            case "simulated":
+                return f"SIMULATED instruments and wafer, seed {NOT_GIVEN if self.seed is None else self.seed}: no real device was measured"
+            case "imported":
+                return "IMPORTED maps: how and on what they were measured is not known here"
+            case _:
+                return "MEASURED on real instruments"
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,8 @@ def _defect_panels(data: ReportData) -> list[Panel]:
 
 def _plots(data: ReportData) -> dict[str, Plot]:
     shown = example_die(data)
-    die = f"die ({data.dies[shown][0]}, {data.dies[shown][1]}) of wafer {data.wafer}{', simulated' if data.simulated else ''}"
+    origin = "" if data.kind == "measured" else f", {data.kind}"
+    die = f"die ({data.dies[shown][0]}, {data.dies[shown][1]}) of wafer {data.wafer}{origin}"
     panels = [Panel(method, errors) for method, errors in data.errors_percent.items()]
     plots = [
         Plot(
@@ -166,7 +177,7 @@ def _body(data: ReportData, plots: Mapping[str, Plot]) -> list[str]:
     defects = html.table(["class", "junctions", "mean a die", "fewest", "most"], defect_rows(data))
     wires = html.note("Counted by the drivers while the wafer was measured.")
     return [
-        f'<div class="origin {"simulated" if data.simulated else "measured"}">{html.text(data.origin)}</div>',
+        f'<div class="origin {data.kind}">{html.text(data.origin)}</div>',
         html.section(
             "Misclassification of MNIST",
             errors,

@@ -71,6 +71,15 @@ def test_simulated_results_say_so_at_the_top(page: Reader, data: ReportData, tmp
     assert "simulated" not in Reader(real).text.lower()
 
 
+def test_maps_from_elsewhere_are_never_called_measured(data: ReportData, tmp_path: Path) -> None:
+    imported = replace(data, simulated=False, seed=None, imported=True)
+    text = write_report(tmp_path / "imported", imported).read_text(encoding="utf-8")
+    assert "IMPORTED maps" in text and "MEASURED" not in text
+    assert "of wafer W&lt;1&gt;, imported" in text
+    both = replace(data, imported=True)
+    assert both.kind == "simulated" and "no real device was measured" in both.origin
+
+
 def test_every_text_is_escaped(page: Reader) -> None:
     assert "Wafer W<1>" in page.text
     assert "die (9, 9) left out: <no contact>" in page.text
