@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -123,12 +122,11 @@ def _computed(workers: str | None, console: Console) -> Generator[Computed]:
     if workers is None:
         yield cells
         return
-    from hil.training.distribution import cells_on, connected, workers_of  # An extra.
+    from hil.training.distribution import connected  # An extra.
 
-    with connected(workers) as client:
-        here = workers_of(client)
-        console.print(f"{here} workers at {workers}" + ("" if here else "; waiting for the first"), highlight=False)
-        yield partial(cells_on, client)
+    with connected(workers, lambda text: console.print(f"failed: {text}", highlight=False)) as crew:
+        console.print(f"{crew.count} workers at {workers}" + ("" if crew.count else "; waiting for the first"), highlight=False)
+        yield crew.cells
 
 
 def _text(done: Sequence[Row], found: Sequence[Cell], images: str) -> str:

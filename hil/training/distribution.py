@@ -2,8 +2,9 @@
 
 Rule 1: a worker makes a cell as this process would, from values; only this process writes.
 Rule 2: a unit of work is the cells of one population and seed that share trained weights. A lost worker's unit is done again.
-Rule 3: maps and images are sent once and known by their hash; the scheduler keeps them, so that they outlive a worker.
-Rule 4: whoever reaches a scheduler can run code on its workers: it belongs on the lab's own network, or behind TLS."""
+Rule 3: what fails is told at once; the rest goes on, so that trying again has only that to do.
+Rule 4: maps and images are sent once and known by their hash; the scheduler keeps them, so that they outlive a worker.
+Rule 5: whoever reaches a scheduler can run code on its workers: it belongs on the lab's own network, or behind TLS."""
 
 import json
 import re
@@ -36,8 +37,31 @@ SHARED_PARTS = ("statistics_aware", "placed")
 """Parts of a budget that are spent on weights which several methods use."""
 
 
+@dataclass(frozen=True)
+class Crew:
+    """The workers of one scheduler. tell: hears at once of what failed."""
+
+    client: Client
+    tell: Callable[[str], None]
+
+    @property
+    def count(self) -> int:
+        """Workers there are now; others may come and go."""
+        threads: Any = self.client.nthreads()
+        return len(threads)
+
+    def cells(self, table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Generator[Cell]:
+        """Every cell: kept ones when their turn comes, others as they are ready. Left early, nothing queued is begun, and what runs ends
+        with its epoch. Raises WorkerError when all is done but what failed."""
+        work = _Work(self, table, images, report)
+        try:
+            yield from work.cells(wafers)
+        finally:
+            work.release()
+
+
 @contextmanager
-def connected(workers: str) -> Generator[Client]:
+def connected(workers: str, tell: Callable[[str], None], within_s: float = CONNECTED_WITHIN_S) -> Generator[Crew]:
     """workers: dask://HOST:PORT of a scheduler, or a number of processes to start on this machine. Raises WorkerError."""
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(CONFIG))
@@ -47,17 +71,11 @@ def connected(workers: str) -> Generator[Client]:
         else:
             address = _address(workers)
         try:
-            client = Client(address, timeout=CONNECTED_WITHIN_S, set_as_default=False, name="hil")
+            client = Client(address, timeout=within_s, set_as_default=False, name="hil")
         except (OSError, ValueError) as error:
-            text = f"no dask scheduler answers at {address} within {CONNECTED_WITHIN_S:g} s: {error}"
+            text = f"no dask scheduler answers at {address} within {within_s:g} s: {error}"
             raise WorkerError(f"{text}; start one with `dask scheduler`, and workers with `dask worker {address} --nthreads 1`") from error
-        yield stack.enter_context(client)
-
-
-def workers_of(client: Client) -> int:
-    """How many there are now; others may come and go."""
-    threads: Any = client.nthreads()
-    return len(threads)
+        yield Crew(stack.enter_context(client), tell)
 
 
 def _address(workers: str) -> str:
@@ -77,24 +95,17 @@ def units(missing: Sequence[tuple[CellName, str]], first: bool) -> list[Unit]:
     return [Unit(tuple(cells), first and not index) for index, cells in enumerate(together.values())]
 
 
-def cells_on(client: Client, table: Table, wafers: Wafers, images: tuple[Images, Images], report: Report) -> Generator[Cell]:
-    """Every cell: kept ones when their turn comes, others as they are ready. Left early, nothing queued is begun, and what runs ends with
-    its epoch. Raises WorkerError; what was ready before is kept."""
-    work = _Work(client, table, images, report)
-    try:
-        yield from work.cells(wafers)
-    finally:
-        work.release()
-
-
 class _Work:
     """What one table asks of the workers, and what becomes of the answers."""
 
-    def __init__(self, client: Client, table: Table, images: tuple[Images, Images], report: Report) -> None:
-        self._client, self._table, self._images = client, table, images
+    def __init__(self, crew: Crew, table: Table, images: tuple[Images, Images], report: Report) -> None:
+        client = crew.client
+        self._client, self._tell, self._table, self._images = client, crew.tell, table, images
+        self._failed: list[WorkerError] = []
         self._benches = {seed: table.settings(seed).bench(images, report) for seed in table.seeds}
         self._sent: dict[str, Future[Any]] = {}
         self._asked: dict[Future[Any], _Question] = {}
+        self._baselines: dict[int, Future[Any]] = {}
         self._ready = as_completed(loop=client.loop)
         self._turn = count()
         self._topic = f"epochs-{client.id}"
@@ -105,7 +116,7 @@ class _Work:
         client.subscribe_topic(self._topic, heard)
 
     def cells(self, wafers: Wafers) -> Iterator[Cell]:
-        baselines = {seed: self._baseline(seed) for seed in self._table.seeds}
+        self._baselines.update({seed: self._baseline(seed) for seed in self._table.seeds})
         for seed in self._table.seeds:
             first = True
             for population in self._table.populations:
@@ -115,16 +126,19 @@ class _Work:
                 yield from kept.values()
                 wanted = units([(name, key) for name, key in keys.items() if name not in kept], first)
                 for unit in wanted:
-                    self._ask_unit(unit, seed, baselines[seed], groups)
+                    self._ask_unit(unit, seed, groups)
                 first = first and not wanted
                 yield from self._received(self._ready.next_batch(block=False))
         for future in self._ready:
             yield from self._received([future])
+        if self._failed:
+            others = f"; and {len(self._failed) - 1} more, told above" if len(self._failed) > 1 else ""
+            raise WorkerError(f"{self._failed[0]}{others}") from self._failed[0]
 
     def release(self) -> None:
         """What is queued is forgotten, and what runs finds out."""
         self._client.unsubscribe_topic(self._topic)
-        for future in (*self._asked, *self._sent.values()):
+        for future in (*self._asked, *self._baselines.values(), *self._sent.values()):
             future.release()
 
     def _baseline(self, seed: int) -> Future[Any]:
@@ -140,13 +154,14 @@ class _Work:
         question = _Question(f"{SOFTWARE} network, seed {seed}", written)
         return self._ask(question, make_baseline, self._order(seed), self._sent_images)
 
-    def _ask_unit(self, unit: Unit, seed: int, baseline: Future[Any], groups: Sequence[Group]) -> None:
+    def _ask_unit(self, unit: Unit, seed: int, groups: Sequence[Group]) -> None:
         maps = [tuple(maps and self._sent_maps(maps) for maps in (group.seen, group.read, group.truth)) for group in groups]
 
         def written(made: Sequence[Made]) -> list[Cell]:
             return [keep(each, self._table.folder) for each in made]
 
-        self._ask(_Question(str(unit), written), make_unit, self._order(seed), unit, self._sent_images, baseline, maps)
+        question = _Question(str(unit), written)
+        self._ask(question, make_unit, self._order(seed), unit, self._sent_images, self._baselines[seed], maps)
 
     def _order(self, seed: int) -> Order:
         return Order(self._table.settings(seed), self._topic, installed())
@@ -159,14 +174,17 @@ class _Work:
 
     def _received(self, futures: Sequence[Future[Any]]) -> Iterator[Cell]:
         for future in futures:
-            question = self._asked.pop(future)
+            question = self._asked[future]
             try:
-                answer = future.result()
-            except WorkerError:
-                raise
-            except Exception as error:  # Whatever became of the worker, the scheduler, or the way to them.
-                raise WorkerError(f"{question.what}: {type(error).__name__}: {error}") from error
-            yield from question.written(answer)
+                cells = question.written(_answer(future, question.what))
+            except WorkerError as error:
+                self._failed.append(error)
+                self._tell(str(error))
+                cells = []
+            del self._asked[future]
+            if future not in self._baselines.values():
+                future.release()  # Else its worker holds the result for as long as anything here names it.
+            yield from cells
 
     @cached_property
     def _sent_images(self) -> Future[Any]:
@@ -182,6 +200,16 @@ class _Work:
         if key not in self._sent:
             self._sent[key] = self._client.submit(as_it_is, value, key=key)
         return self._sent[key]
+
+
+def _answer(future: Future[Any], what: str) -> Any:
+    """Raises WorkerError, whatever became of the worker, the scheduler, or the way to them."""
+    try:
+        return future.result()
+    except WorkerError:
+        raise
+    except Exception as error:
+        raise WorkerError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
