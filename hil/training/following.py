@@ -5,8 +5,6 @@ Rule: what a die is compared by is the hash over its maps, so that a map that ca
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import torch
-
 from hil.client import LabClient
 from hil.model.lab import DieIndex
 from hil.training.bench import Bench
@@ -70,7 +68,7 @@ class Follower:
         (deployment,) = deployments(outcome, Origin(self.method, self.wafer, plain, maps, reference))
         judged = self.bench.judge
         guesses = predicted_scores(deployment, maps, judged.voltages).argmax(-1)
-        return PlacedAnew(maps.dies[0], deployment, float((guesses != judged.labels).to(torch.float32).mean()))
+        return PlacedAnew(maps.dies[0], deployment, float((guesses != judged.labels).double().mean()))
 
 
 def follow(lab: LabClient, follower: Follower, timeout_s: float | None, tell: Callable[[PlacedAnew], None]) -> None:
