@@ -24,7 +24,8 @@ def evaluate(
     ] = None,
     tune: Annotated[int, typer.Option(min=0, help="Fit the digital side to the die with so many unlabelled images first.")] = 0,
     images: Images = 1000,
-    read_volts: Annotated[float, typer.Option(help="Read voltage of the products, V.")] = 0.1,
+    read_volts: Annotated[float, typer.Option(min=1e-3, help="Read voltage of the products, V.")] = 0.1,
+    averages: Annotated[int, typer.Option(min=1, max=1000, help="How often each product is taken; their mean counts.")] = 1,
     store: Annotated[bool, typer.Option(help="Hand the checkpoint, if it is a file, and what was found to the service.")] = True,
     url: Url = AT,
     token: Token = None,
@@ -37,8 +38,9 @@ def evaluate(
     if find_spec("torch") is None:
         raise CommandFailed('evaluating needs torch: pip install "mtj-hil[train]"')
     from hil.cli.evaluation import Evaluating, evaluate_model
+    from hil.training.in_the_loop import Reading
 
-    asked = Evaluating(model, wafer, method, dies_named(in_the_loop), tune, images, read_volts, store, as_json)
+    asked = Evaluating(model, wafer, method, dies_named(in_the_loop), tune, images, Reading(read_volts, averages), store, as_json)
     evaluate_model(asked, url, token)
 
 

@@ -16,7 +16,7 @@ from hil.training.checkpoint import SHARED, Checkpoint, load_checkpoint
 from hil.training.data import load_mnist
 from hil.training.deployment import Deployment, deployed
 from hil.training.errors import TrainingError
-from hil.training.in_the_loop import Comparison, compare, fine_tuned, predicted_scores, program
+from hil.training.in_the_loop import Comparison, Reading, compare, fine_tuned, predicted_scores, program
 from hil.training.network import Network, calibrated, ideal_crossbars
 from hil.training.run import Pulled, pull
 from hil.training.trainer import Images, threads, train_and_test
@@ -34,7 +34,7 @@ class Evaluating:
     dies: tuple[DieIndex, ...]
     tune: int
     images: int
-    read_volts: float
+    reading: Reading
     store: bool
     as_json: bool
 
@@ -115,17 +115,23 @@ def _place_of(places: list[Deployment], die: DieIndex) -> Deployment:
 def _in_the_loop(lab: LabClient, asked: Evaluating, place: Deployment, pulled: Pulled, images: tuple[Images, Images]) -> dict[str, Any]:
     train, judged = images
     written = program(lab, place)
+    compared = compare(lab, place, pulled.measured, judged, asked.reading)
     told: dict[str, Any] = {
         "programmed": written.wanted,
         "missed": {f"{x},{y}": count for (x, y), count in written.missed.items()},
         "runs": list(written.runs),
-        **compare(lab, place, pulled.measured, judged, asked.read_volts).as_json(),
+        **compared.as_json(),
     }
     if asked.tune:
         ideal = ideal_of(place.network, train)
-        tuned = fine_tuned(lab, place, ideal, train.voltages[: asked.tune], asked.read_volts)
-        again: Comparison = compare(lab, tuned, pulled.measured, judged, asked.read_volts)
-        told["tuned"] = {"images": asked.tune, "measured_error_percent": 100 * again.measured_error}
+        tuned = fine_tuned(lab, place, ideal, train.voltages[: asked.tune], asked.reading)
+        again: Comparison = compare(lab, tuned, pulled.measured, judged, asked.reading)
+        told["tuned"] = {
+            "images": asked.tune,
+            "predicted_error_percent": 100 * again.predicted_error,
+            "measured_error_percent": 100 * again.measured_error,
+            "same_class_percent": 100 * again.same_class,
+        }
     return told
 
 
@@ -145,4 +151,15 @@ def _text(found: dict[str, Any]) -> str:
         lines.append(["; ".join(f"{x},{y}" for x, y in each["dies"]), *("" if cell is None else f"{cell:.2f} %" for cell in cells)])
     title = f"{found['method']} {found['net']} on wafer {found['wafer']} ({found['origin']}): error on {found['images']} images"
     kept = [] if found["model"] is None else [f"kept with model {found['model']}"]
-    return "\n".join([title, aligned(lines), *kept])
+    return "\n".join([title, aligned(lines), *_currents(found), *kept])
+
+
+def _currents(found: dict[str, Any]) -> list[str]:
+    """By which calibration they were corrected, or why by none; a line each that differs."""
+    told = [
+        "currents as they were read: " + each["not_calibrated_because"]
+        if each["calibration"] is None
+        else f"currents corrected by calibration {each['calibration'][:12]}"
+        for each in found["in_the_loop"]
+    ]
+    return list(dict.fromkeys(told))

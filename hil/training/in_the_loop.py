@@ -1,11 +1,13 @@
 """The network on the dies themselves: written through the service, read back, run on images by the board's own products.
 
 Rule 1: everything goes over HTTP; the dies answer, not the maps.
-Rule 2: a sum with a reading that saturated is told, and counts as its column's mean: never as a silent zero current."""
+Rule 2: the board's own errors are taken off by its calibration (hil.training.board); a comparison says by which, or why by none.
+Rule 3: a sum with a reading that saturated is told, and counts as its column's mean: never as a silent zero current."""
 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 from hil.client import LabClient
 from hil.client.held import HeldDie
 from hil.model.lab import DieIndex
+from hil.training.board import Board, board_of
 from hil.training.deployment import Deployment
 from hil.training.net import Encoding
 from hil.training.network import Network, class_scores, hidden_values, logits, row_drive
@@ -24,10 +27,21 @@ from hil.training.tiles import LayerTiles, tiles_of
 from hil.training.trainer import Images
 from hil.training.wafer import MeasuredWafer
 
-CHUNK = 50
-"""Vectors of one request: an answer within a second on a board that takes 250 us a vector and kernel."""
+PRODUCTS = 2000
+"""Vectors times kernels of one request: an answer within a second on a board that takes 250 us for each."""
 DONE = 0
 """Result code of the plan `program` for a junction that was verified in its target state."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How products are read. volts: what an input of 1 is driven with. averages: how often each is taken, to count as their mean."""
+
+    volts: float = 0.1
+    averages: int = 1
+
+
+PLAIN = Reading()
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,9 @@ def program(lab: LabClient, deployment: Deployment) -> Written:
 class OnBoard:
     """Column sums as the dies give them. Use as a context manager: leaving lets the die in contact go."""
 
-    def __init__(self, lab: LabClient, deployment: Deployment, read_volts: float = 0.1) -> None:
-        self._lab, self._deployment, self._read_volts = lab, deployment, read_volts
+    def __init__(self, lab: LabClient, deployment: Deployment, board: Board, reading: Reading = PLAIN) -> None:
+        self._lab, self._deployment, self._reading = lab, deployment, reading
+        self.board = board
         self._tiles = tiles_of(deployment.plan)
         self._held = ExitStack()
         self._die: tuple[DieIndex, HeldDie] | None = None
@@ -78,7 +93,7 @@ class OnBoard:
         scale = 1.0 if layer == 0 else _largest_drive(deployment.network)
         driven = (values[0, 0] / scale).numpy().astype(np.float32)
         amps = self._amps(tiles, tiles.inputs(driven))
-        found = torch.from_numpy(tiles.sums(amps) * (scale / (deployment.norm_siemens * self._read_volts))).float()
+        found = torch.from_numpy(tiles.sums(amps) * (scale / (deployment.norm_siemens * self._reading.volts))).float()
         if deployment.network.net.encoding is Encoding.REFERENCE:
             found = found - values[0, 0].sum(dim=-1, keepdim=True) / 2
         if deployment.excess is not None:
@@ -86,16 +101,25 @@ class OnBoard:
         self.saturated += int(found.isnan().sum())
         return torch.where(found.isnan(), deployment.network.layers[layer].mean, found)[None, None]
 
-    def _amps(self, tiles: LayerTiles, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(batch, readings, 25) A. inputs: (readings, batch, 25)."""
-        amps = np.full((inputs.shape[1], len(inputs), 25), np.nan, np.float32)
+    def _amps(self, tiles: LayerTiles, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(batch, readings, 25) A, corrected. inputs: (readings, batch, 25)."""
+        amps = np.full((inputs.shape[1], len(inputs), 25), np.nan)
         for each in tiles.passes():
             held = self._hold(self._deployment.dies[each.die])
-            of_pass = np.ascontiguousarray(inputs[list(each.readings)].swapaxes(0, 1))
-            for start in range(0, len(of_pass), CHUNK):
-                part = slice(start, start + CHUNK)
-                amps[part, list(each.readings)] = held.vmm(of_pass[part], self._read_volts, each.kernels)
+            of_pass = inputs[list(each.readings)].swapaxes(0, 1) * self._reading.volts
+            step = max(1, PRODUCTS // (len(each.kernels) * self._reading.averages))
+            for start in range(0, len(of_pass), step):
+                part = slice(start, start + step)
+                amps[part, list(each.readings)] = self._products(held, of_pass[part], each.kernels)
         return amps
+
+    def _products(self, held: HeldDie, volts: NDArray[np.floating[Any]], kernels: tuple[int, ...]) -> NDArray[np.float64]:
+        """(batch, kernels, 25) A. volts: (batch, kernels, 25), at the rows."""
+        told = self.board.told(volts, self._reading.averages)
+        # A driver that gives too little is told more than an input of 1 is worth.
+        unit_volts = max(self._reading.volts, float(np.abs(told).max()))
+        read = held.vmm((told / unit_volts).reshape(-1, *volts.shape[1:]), unit_volts, kernels)
+        return self.board.amps(read).reshape(told.shape).mean(axis=0)
 
     def _hold(self, die: DieIndex) -> HeldDie:
         if self._die is None or self._die[0] != die:
@@ -111,8 +135,8 @@ def _largest_drive(network: Network) -> float:
 
 
 @contextmanager
-def on_board(lab: LabClient, deployment: Deployment, read_volts: float = 0.1) -> Generator[OnBoard]:
-    with OnBoard(lab, deployment, read_volts) as board:
+def on_board(lab: LabClient, deployment: Deployment, reading: Reading = PLAIN) -> Generator[OnBoard]:
+    with OnBoard(lab, deployment, board_of(lab, deployment.wafer, deployment.dies), reading) as board:
         yield board
 
 
@@ -128,13 +152,17 @@ def scores(network: Network, sums: Sums, voltages: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Comparison:
-    """predicted, measured: (images,) classes. saturated: sums with a reading that the converter could not show."""
+    """predicted, measured: (images,) classes. saturated: sums with a reading that the converter could not show. calibration: by which
+    currents were corrected; None for as they were read, and why_not says why."""
 
     dies: tuple[DieIndex, ...]
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     measured: NDArray[np.int64]
     saturated: int
+    reading: Reading = PLAIN
+    calibration: str | None = None
+    why_not: str = ""
 
     @property
     def predicted_error(self) -> float:
@@ -156,16 +184,20 @@ class Comparison:
             "measured_error_percent": 100 * self.measured_error,
             "same_class_percent": 100 * self.same_class,
             "saturated_sums": self.saturated,
+            "read_volts": self.reading.volts,
+            "averages": self.reading.averages,
+            "calibration": self.calibration,
+            "not_calibrated_because": self.why_not or None,
         }
 
 
-def compare(lab: LabClient, deployment: Deployment, measured: MeasuredWafer, images: Images, read_volts: float = 0.1) -> Comparison:
+def compare(lab: LabClient, deployment: Deployment, measured: MeasuredWafer, images: Images, reading: Reading = PLAIN) -> Comparison:
     """The same images by the maps and by the dies. Raises MapsError on maps the network was not made for; LabError."""
     guessed = predicted_scores(deployment, measured, images.voltages)
-    with on_board(lab, deployment, read_volts) as board:
-        found = scores(deployment.network, board.sums, images.voltages)
+    with on_board(lab, deployment, reading) as run:
+        found = scores(deployment.network, run.sums, images.voltages)
     classes = (guessed.argmax(-1).numpy(), found.argmax(-1).numpy())
-    return Comparison(deployment.dies, images.labels.numpy(), *classes, board.saturated)
+    return Comparison(deployment.dies, images.labels.numpy(), *classes, run.saturated, reading, run.board.calibration, run.board.why)
 
 
 @torch.no_grad()
@@ -175,10 +207,10 @@ def predicted_scores(deployment: Deployment, measured: MeasuredWafer, voltages: 
     return logits(voltages[None, None], deployment.network, bars)[0, 0]
 
 
-def fine_tuned(lab: LabClient, deployment: Deployment, ideal: Network, voltages: Tensor, read_volts: float = 0.1) -> Deployment:
+def fine_tuned(lab: LabClient, deployment: Deployment, ideal: Network, voltages: Tensor, reading: Reading = PLAIN) -> Deployment:
     """The network with its digital side fitted to what the dies show on unlabelled images, layer by layer; nothing is written.
 
     ideal: the same weights on ideal devices, with column statistics of its own. voltages: (images, inputs).
     """
-    with on_board(lab, deployment, read_volts) as board:
-        return replace(deployment, network=recalibrated_on(deployment.network, board.sums, ideal, voltages))
+    with on_board(lab, deployment, reading) as run:
+        return replace(deployment, network=recalibrated_on(deployment.network, run.sums, ideal, voltages))

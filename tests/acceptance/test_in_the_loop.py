@@ -8,8 +8,9 @@ import torch
 
 from hil.cli.demo_lab import running_lab
 from hil.training.bench import Bench, Budget
+from hil.training.board import as_read
 from hil.training.deployment import Origin, deployments
-from hil.training.in_the_loop import on_board, program, scores
+from hil.training.in_the_loop import OnBoard, Reading, compare, on_board, program
 from hil.training.methods import METHODS, RECALIBRATED, Work
 from hil.training.net import parse_net
 from hil.training.network import calibrated, fresh_network, ideal_crossbars
@@ -34,6 +35,7 @@ def bench(tiny: Budget) -> Bench:
 def test_the_die_answers_as_its_maps_predict(bench: Bench, tmp_path: Path) -> None:
     fresh = calibrated(fresh_network(NET, bench.order("x")), ideal_crossbars(NET), bench.many)
     with threads(1), running_lab(tmp_path, 5, "default", 1) as lab, lab.client() as client:
+        client.start({"kind": "calibrate", "wafer": "W1", "dies": [[0, 0]]}).wait()
         client.start({"kind": "characterise", "wafer": "W1", "dies": "all", "path": "board"}).wait()
         measured = pull(client, "W1").measured
         where = site(NET, measured, measured)
@@ -42,13 +44,17 @@ def test_the_die_answers_as_its_maps_predict(bench: Bench, tmp_path: Path) -> No
         written = program(client, place)
         assert written.wanted == 2 * NET.weights
         assert written.missed[0, 0] < 0.02 * written.wanted
-        with on_board(client, place) as board:
-            found = scores(place.network, board.sums, bench.judge.voltages)
-            first = board.sums(0, bench.judge.voltages[None, None])
-        by_maps = place.bars(measured)[0].sums(bench.judge.voltages[None, None], place.network.layers[0].latent)
-        # The board is not calibrated: each of its lines has a gain of its own, which the maps went through in another way.
-        assert np.corrcoef(first.numpy().ravel(), by_maps.detach().numpy().ravel())[0, 1] > 0.97
-        assert found.shape == (40, NET.classes)
-        assert torch.isfinite(found).all()
-        # One touchdown to characterise, one to write, one for all products.
-        assert sum(die["touchdowns"] for die in client.wafer("W1")["dies"]) <= 3
+        found = compare(client, place, measured, bench.judge, Reading(averages=2))
+        assert found.calibration == client.calibrations()[0]["id"]
+        assert found.saturated == 0
+        with on_board(client, place) as run:
+            first = run.sums(0, bench.judge.voltages[None, None]).numpy()
+        with OnBoard(client, place, as_read("to see what the calibration is good for")) as run:
+            uncorrected = run.sums(0, bench.judge.voltages[None, None]).numpy()
+        by_maps = place.bars(measured)[0].sums(bench.judge.voltages[None, None], place.network.layers[0].latent).detach().numpy()
+        # What is left is noise and the converter's step, in every kernel that adds to a sum, and what a junction differs by from its map.
+        assert np.std(first - by_maps) < 0.1
+        assert np.abs((first - by_maps).mean(axis=2)).max() < 0.2
+        assert np.std(uncorrected - by_maps) > 2 * np.std(first - by_maps)
+        # One touchdown to calibrate, one to characterise, one to write, one for each time in contact.
+        assert sum(die["touchdowns"] for die in client.wafer("W1")["dies"]) <= 6
