@@ -1,6 +1,6 @@
 """What `hil train` and `hil reproduce` do: measure or pull, compute the cells that are missing, print the table."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +20,13 @@ from hil.training.floorplan import roomy_floorplan
 from hil.training.image_sets import load_images
 from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import parse_net
+from hil.training.origins import keep_origins, simulated_population
 from hil.training.populations import OTHER_SEED, TEST_SEED, population
 from hil.training.reproduce import Group, Table, Wafers, cells, halves
 from hil.training.run import pull
 from hil.training.table import Row, baseline_error_percent, rows
 from hil.training.trainer import Images, threads, train_and_test
+from hil.training.wafer import usable
 
 DIES, OTHER_DIES = 36, 18
 QUICK_DIES = 4
@@ -65,7 +67,8 @@ def train_on_population(asked: Asked) -> None:
         seen, read = (measured(Wanted(chosen[name], seed, count), console) for seed, count in ((OTHER_SEED, others), (TEST_SEED, dies)))
         return [Group(seen, read)]
 
-    _told(lambda: _run(asked, asked.table, wafers, console))
+    origins = {name: simulated_population(name) for name in chosen}
+    _told(lambda: _run(asked, asked.table, _Dies(wafers, origins), console))
 
 
 def train_on_wafer(asked: Asked, wafer: str, url: str, token: str | None) -> None:
@@ -76,9 +79,12 @@ def train_on_wafer(asked: Asked, wafer: str, url: str, token: str | None) -> Non
         with connect(url, token) as lab:
             pulled = pull(lab, wafer)
         console.print(f"pulled the maps of {len(pulled.measured.dies)} dies; origin: {pulled.origin}", highlight=False)
-        groups = halves(pulled.measured)
+        indices, left_out = usable(pulled.measured)
+        for die, why in left_out.items():
+            console.print(f"die {die} is left out: {why}", highlight=False)
+        groups = halves(pulled.measured.take(indices))
         table = Table(parse_net(asked.net, asked.pairs), (wafer,), asked.methods, range(asked.seeds), asked.budget, asked.out)
-        _run(asked, table, lambda _: groups, console)
+        _run(asked, table, _Dies(lambda _: groups, {wafer: pulled.origin}), console)
 
     _told(work)
 
@@ -90,12 +96,21 @@ def _told(work: Callable[[], None]) -> None:
         raise CommandFailed(str(error)) from error
 
 
-def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], console: Console) -> None:
+@dataclass(frozen=True)
+class _Dies:
+    """wafers: dies by population. origins: of their maps."""
+
+    wafers: Wafers
+    origins: Mapping[str, str]
+
+
+def _run(asked: Asked, table: Table, dies: _Dies, console: Console) -> None:
     chosen = load_images()
     chosen.check(table.net.name, table.net.classes)
     roomy_floorplan(table.net)  # Refused now rather than after an hour.
     table = replace(table, folder=chosen.folder(table.folder))
     chosen.keep(table.folder)
+    keep_origins(table.folder, dies.origins)
     images = train_and_test(chosen.images, table.net.image_side)
     found: list[Cell] = []
     with threads(1), _computed(asked.workers, console) as computed, Stage(console, "cells", len(table.names())) as stage:
@@ -103,7 +118,7 @@ def _run(asked: Asked, table: Table, wafers: Callable[[str], Sequence[Group]], c
         def report(method: str, epoch: int, epochs: int, loss: float) -> None:
             stage.at(len(found), f"{method} {epoch}/{epochs}, loss {loss:.3f}")
 
-        with closing(computed(table, wafers, images, report)) as coming:
+        with closing(computed(table, dies.wafers, images, report)) as coming:
             for cell in coming:
                 found.append(cell)
                 stage.at(len(found), f"{cell.name.population} {cell.name.method} seed {cell.name.seed}: {100 * cell.errors.mean():.2f} %")

@@ -18,6 +18,7 @@ from hil.training.errors import DataError, TrainingError
 from hil.training.image_sets import kept_name, load_images
 from hil.training.methods import METHODS, STATISTICS_AWARE
 from hil.training.network import Network
+from hil.training.origins import origin_of
 from hil.training.sensitivity import Suffering, junction_losses, on_the_die, suffering
 from hil.training.trainer import Images, threads, train_and_test
 
@@ -72,6 +73,7 @@ def _data(asked: Reporting) -> TableData:
         sensitivity=_sensitivity(asked.results) if asked.sensitivity else None,
         notes=notes,
         shown=kept_name(asked.results)[0],
+        origins={population: origin_of(asked.results, population) for population in errors},
     )
 
 

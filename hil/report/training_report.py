@@ -30,7 +30,8 @@ class Sensitivity:
 class TableData:
     """errors: population to method to (seeds, dies) per cent, every method of a population on the same dies and seeds. baseline_percent: of
     the software network on ideal devices, mean over seeds. effort: per die, by method. seconds: by (population, method). curves: by
-    (population, method), loss after each epoch. notes: what a reader must know. shown: what the images are."""
+    (population, method), loss after each epoch. notes: what a reader must know. shown: what the images are. origins:
+    of the maps, by population."""
 
     net: str
     images: int
@@ -42,6 +43,7 @@ class TableData:
     sensitivity: Sensitivity | None = None
     notes: Sequence[str] = ()
     shown: str = "MNIST"
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def training_page(data: TableData) -> str:
@@ -76,6 +78,7 @@ def _population(data: TableData, population: str) -> str:
     return html.section(
         f"Population {population}",
         html.note(f"{dies} dies, {'one seed' if seeds == 1 else f'{seeds} seeds'}; every method on the same dies, seeds and images."),
+        html.note(f"Origin of the maps: {data.origins.get(population, 'not given')}."),
         html.table(columns, rows),
         html.picture(errors_png(population, errors, data.baseline_percent), "Each mark is one die, mean over seeds; the bar is the mean."),
         html.picture(yield_png(population, errors), "Dies of all seeds."),

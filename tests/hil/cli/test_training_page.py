@@ -47,6 +47,7 @@ def test_the_page_shows_what_was_trained_and_on_which_images(folder: Path, monke
     assert told.exit_code == 0, told.exception
     assert json.loads(told.stdout) == {"page": str(page), "model": None}
     text = page.read_text(encoding="utf-8")
+    assert "Origin of the maps: simulated; population 3x-1." in text
     promised = (
         "40 test images of noise",
         "Population 3x-1",

@@ -16,12 +16,31 @@ def data() -> TableData:
     found = Sensitivity((0, 1, 10), losses, {"software": 10 * losses["software"]}, {"software": 0.123}, {"software: one short": growth})
     seconds = {("10x-0.3", "placed"): 19.0}
     curves = {("10x-0.3", "placed"): [1.0, 0.5]}
-    return TableData("100-76-10x3 <b>", 10_000, errors, 2.9, {"placed": "placement"}, seconds, curves, found, ["one seed left out"])
+    return TableData(
+        "100-76-10x3 <b>",
+        10_000,
+        errors,
+        2.9,
+        {"placed": "placement"},
+        seconds,
+        curves,
+        found,
+        ["one seed left out"],
+        origins={"10x-0.3": "simulated; seed=7"},
+    )
 
 
 def test_the_page_holds_every_methods_figures_and_what_they_stand_on() -> None:
     page = training_page(data())
-    for text in ("conventional", "placed", "one seed left out", "12 dies, 3 seeds", "placement", "0.1230"):
+    for text in (
+        "conventional",
+        "Origin of the maps: simulated; seed=7.",
+        "placed",
+        "one seed left out",
+        "12 dies, 3 seeds",
+        "placement",
+        "0.1230",
+    ):
         assert text in page
     row = re.search(r"<tr><td>placed</td>(.*?)</tr>", page)
     assert row is not None
