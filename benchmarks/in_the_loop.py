@@ -1,4 +1,4 @@
-"""A network on dies over the wire: `python -m benchmarks.in_the_loop [--seeds 11 21] [--dies 3] [--images 1000] [--averages 1] [--tune 300]
+"""A network on dies over the wire: `python -m benchmarks.in_the_loop [--seeds 11 21] [--dies 3] [--images 1000] [--averages 4] [--tune 300]
 [--method placed] [--out FOLDER]`.
 
 The simulated lab and the service as processes of their own; on each wafer the board is calibrated, the wafer characterised, the network
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--dies", type=int, default=3, help="of each wafer")
     parser.add_argument("--other-dies", type=int, default=8)
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--averages", type=int, default=1)
+    parser.add_argument("--averages", type=int, default=4)
     parser.add_argument("--tune", type=int, default=300)
     parser.add_argument("--method", default="placed")
     parser.add_argument("--fab", default="default")

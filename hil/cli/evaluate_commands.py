@@ -25,7 +25,7 @@ def evaluate(
     tune: Annotated[int, typer.Option(min=0, help="Fit the digital side to the die with so many unlabelled images first.")] = 0,
     images: Images = 1000,
     read_volts: Annotated[float, typer.Option(min=1e-3, help="Read voltage of the products, V.")] = 0.1,
-    averages: Annotated[int, typer.Option(min=1, max=1000, help="How often each product is taken; their mean counts.")] = 1,
+    averages: Annotated[int, typer.Option(min=1, max=1000, help="How often each product is taken; their mean counts.")] = 4,
     store: Annotated[bool, typer.Option(help="Hand the checkpoint, if it is a file, and what was found to the service.")] = True,
     url: Url = AT,
     token: Token = None,

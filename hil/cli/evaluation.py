@@ -53,7 +53,7 @@ def evaluate_model(asked: Evaluating, url: str, token: str | None) -> None:
     except TrainingError as error:
         raise CommandFailed(str(error)) from error
     found["model"] = model_id
-    emit(asked.as_json, found, _text(found))
+    emit(asked.as_json, found, text_of(found))
 
 
 def loaded(lab: LabClient, model: str, *, keep: bool) -> tuple[str | None, Checkpoint]:
@@ -140,8 +140,8 @@ def ideal_of(network: Network, train: Images) -> Network:
     return calibrated(network, ideal_crossbars(network.net), train.voltages[:CALIBRATION_IMAGES])
 
 
-def _text(found: dict[str, Any]) -> str:
-    """A line a die."""
+def text_of(found: dict[str, Any]) -> str:
+    """A line a die; then how currents were read, and what is kept."""
     looped = {str(each["dies"]): each for each in found["in_the_loop"]}
     lines = [["die", "predicted", "measured", "same class", "tuned"]]
     for each in found["predicted"]:

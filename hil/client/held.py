@@ -59,8 +59,11 @@ class HeldDie:
         kernels: Sequence[int] | Literal["all"] = "all",
         direction: Literal["rows", "columns"] = "rows",
     ) -> NDArray[np.float32]:
-        """Currents (batch, kernels, 25) A now, NaN where the converter saturated. inputs: (batch, lines) or (batch, kernels, lines) in
-        units of read_volts, each in -1 to 1. Raises PlanRefused, Conflict when the die is not in contact any more."""
+        """Currents (batch, kernels, 25) A now, as the board read them: no calibration is applied. NaN where the converter saturated.
+
+        inputs: (batch, lines) or (batch, kernels, lines) in units of read_volts, each in -1 to 1. Raises PlanRefused, Conflict when the die
+        is not in contact any more.
+        """
         sha256 = self._lab.put_object(np.asarray(inputs, dtype=np.float32))
         body: dict[str, Any] = {"inputs": {"object": sha256}, "read_volts": read_volts, "direction": direction}
         body["kernels"] = kernels if isinstance(kernels, str) else [int(kernel) for kernel in kernels]

@@ -35,13 +35,14 @@ DONE = 0
 
 @dataclass(frozen=True)
 class Reading:
-    """How products are read. volts: what an input of 1 is driven with. averages: how often each is taken, to count as their mean."""
+    """How products are read. volts: what an input of 1 is driven with. averages: how often each is taken, to count as their mean; as often
+    as a map's readings, if nothing else is said."""
 
     volts: float = 0.1
-    averages: int = 1
+    averages: int = 4
 
 
-PLAIN = Reading()
+USUAL = Reading()
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def program(lab: LabClient, deployment: Deployment) -> Written:
 class OnBoard:
     """Column sums as the dies give them. Use as a context manager: leaving lets the die in contact go."""
 
-    def __init__(self, lab: LabClient, deployment: Deployment, board: Board, reading: Reading = PLAIN) -> None:
+    def __init__(self, lab: LabClient, deployment: Deployment, board: Board, reading: Reading = USUAL) -> None:
         self._lab, self._deployment, self._reading = lab, deployment, reading
         self.board = board
         self._tiles = tiles_of(deployment.plan)
@@ -135,7 +136,7 @@ def _largest_drive(network: Network) -> float:
 
 
 @contextmanager
-def on_board(lab: LabClient, deployment: Deployment, reading: Reading = PLAIN) -> Generator[OnBoard]:
+def on_board(lab: LabClient, deployment: Deployment, reading: Reading = USUAL) -> Generator[OnBoard]:
     with OnBoard(lab, deployment, board_of(lab, deployment.wafer, deployment.dies), reading) as board:
         yield board
 
@@ -160,7 +161,7 @@ class Comparison:
     predicted: NDArray[np.int64]
     measured: NDArray[np.int64]
     saturated: int
-    reading: Reading = PLAIN
+    reading: Reading = USUAL
     calibration: str | None = None
     why_not: str = ""
 
@@ -191,7 +192,7 @@ class Comparison:
         }
 
 
-def compare(lab: LabClient, deployment: Deployment, measured: MeasuredWafer, images: Images, reading: Reading = PLAIN) -> Comparison:
+def compare(lab: LabClient, deployment: Deployment, measured: MeasuredWafer, images: Images, reading: Reading = USUAL) -> Comparison:
     """The same images by the maps and by the dies. Raises MapsError on maps the network was not made for; LabError."""
     guessed = predicted_scores(deployment, measured, images.voltages)
     with on_board(lab, deployment, reading) as run:
@@ -207,7 +208,7 @@ def predicted_scores(deployment: Deployment, measured: MeasuredWafer, voltages: 
     return logits(voltages[None, None], deployment.network, bars)[0, 0]
 
 
-def fine_tuned(lab: LabClient, deployment: Deployment, ideal: Network, voltages: Tensor, reading: Reading = PLAIN) -> Deployment:
+def fine_tuned(lab: LabClient, deployment: Deployment, ideal: Network, voltages: Tensor, reading: Reading = USUAL) -> Deployment:
     """The network with its digital side fitted to what the dies show on unlabelled images, layer by layer; nothing is written.
 
     ideal: the same weights on ideal devices, with column statistics of its own. voltages: (images, inputs).
