@@ -18,13 +18,14 @@ from hil.training.cells import Cell
 from hil.training.errors import TrainingError
 from hil.training.floorplan import roomy_floorplan
 from hil.training.image_sets import load_images
+from hil.training.making import judged_baseline
 from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import parse_net
 from hil.training.origins import keep_origins, simulated_population
 from hil.training.populations import OTHER_SEED, TEST_SEED, population
-from hil.training.reproduce import Group, Table, Wafers, cells, halves
+from hil.training.reproduce import Group, Table, Wafers, cells, halves, software_network
 from hil.training.run import pull
-from hil.training.table import Row, baseline_error_percent, rows
+from hil.training.table import Row, baseline_error_percent, rows, software_row
 from hil.training.trainer import Images, threads, train_and_test
 from hil.training.wafer import usable
 
@@ -60,7 +61,10 @@ class Asked:
 def train_on_population(asked: Asked) -> None:
     """Every population's wafers are measured when their turn comes, unless the cache has them. Raises CommandFailed."""
     console = Console(stderr=True, soft_wrap=True)
-    chosen = {population(name).name: population(name) for name in asked.populations}
+    try:
+        chosen = {population(name).name: population(name) for name in asked.populations}
+    except TrainingError as error:
+        raise CommandFailed(str(error)) from error
     dies, others = (QUICK_DIES, QUICK_DIES) if asked.quick else (DIES, OTHER_DIES)
 
     def wafers(name: str) -> Sequence[Group]:
@@ -105,6 +109,8 @@ class _Dies:
 
 
 def _run(asked: Asked, table: Table, dies: _Dies, console: Console) -> None:
+    if not table.methods:
+        raise TrainingError(f"no method is named; choose from {SOFTWARE}, {', '.join(METHODS)}")
     chosen = load_images()
     chosen.check(table.net.name, table.net.classes)
     roomy_floorplan(table.net)  # Refused now rather than after an hour.
@@ -123,9 +129,24 @@ def _run(asked: Asked, table: Table, dies: _Dies, console: Console) -> None:
                 found.append(cell)
                 stage.at(len(found), f"{cell.name.population} {cell.name.method} seed {cell.name.seed}: {100 * cell.errors.mean():.2f} %")
     found.sort(key=lambda cell: table.names().index(cell.name))  # Workers end when they end.
-    done = rows(found)
-    result = {"baseline_error_percent": round(baseline_error_percent(found), 4), "rows": [row.json for row in done]}
-    emit(asked.as_json, result, _text(done, found, chosen.name))
+    software = _software(table, images)
+    done = [*software, *rows(found)]
+    baseline = baseline_error_percent(found) if found else software[0].mean_error_percent
+    result = {"baseline_error_percent": round(baseline, 4), "rows": [row.json for row in done]}
+    emit(asked.as_json, result, _text(done, baseline, chosen.name))
+
+
+def _unheard(_method: str, _epoch: int, _epochs: int, _loss: float) -> None:
+    """Nobody watches: what is there by now is not trained again."""
+
+
+def _software(table: Table, images: tuple[Images, Images]) -> list[Row]:
+    """A row a population, if `software` is among the methods. It is there by now, or trained here."""
+    if SOFTWARE not in table.methods:
+        return []
+    benches = [table.settings(seed).bench(images, _unheard) for seed in table.seeds]
+    found = [judged_baseline(bench, *software_network(bench, table.folder)) for bench in benches]
+    return [software_row(population, table.net, [(each.error, each.seconds) for each in found]) for population in table.populations]
 
 
 Computed = Callable[[Table, Wafers, tuple[Images, Images], Report], Generator[Cell]]
@@ -144,10 +165,10 @@ def _computed(workers: str | None, console: Console) -> Generator[Computed]:
         yield crew.cells
 
 
-def _text(done: Sequence[Row], found: Sequence[Cell], images: str) -> str:
+def _text(done: Sequence[Row], baseline: float, images: str) -> str:
     console = Console(width=120)
     with console.capture() as captured:
-        console.print(shown(done, baseline_error_percent(found), images))
+        console.print(shown(done, baseline, images))
     return captured.get().rstrip()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hil.training.cells import Cell
+from hil.training.net import Net
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ def rows(cells: Iterable[Cell]) -> list[Row]:
     first = {_place(cell): index for index, cell in reversed(list(enumerate(kept)))}
     ordered = sorted(kept, key=lambda cell: first[_place(cell)])
     return [_row(list(same)) for _, same in groupby(ordered, key=_place)]
+
+
+def software_row(population: str, net: Net, baselines: Sequence[tuple[float, float]]) -> Row:
+    """The software network on ideal devices, which are the same whatever the population. baselines: (error as a share, seconds of its
+    training) a seed."""
+    percent = [100 * error for error, _ in baselines]
+    seconds = float(np.mean([spent for _, spent in baselines]))
+    return Row("software", population, net.name, net.encoding, len(percent), float(np.mean(percent)), 0.0, max(percent), 0.0, seconds)
 
 
 def _place(cell: Cell) -> tuple[str, str, str, str]:

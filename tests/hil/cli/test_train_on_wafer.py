@@ -62,3 +62,20 @@ def test_one_die_alone_is_refused_with_the_reason(hil: Command, service: Service
     told = hil(*ASKED, *access)
     assert told.code == 1
     assert "training needs at least 2 dies" in told.err
+
+
+def test_the_software_network_has_a_row_of_its_own_alone_or_with_others(hil: Command, access: tuple[str, ...]) -> None:
+    alone = json.loads(hil("train", "--method", "software", *ASKED[3:], *access).out)
+    (row,) = alone["rows"]
+    assert row["mean_error_percent"] == row["worst_error_percent"] == alone["baseline_error_percent"]
+    assert (row["method"], row["population"], row["seeds"], row["delta_points"]) == ("software", "W1", 1, 0.0)
+    both = json.loads(hil("train", "--method", "conventional,software", *ASKED[3:], *access).out)
+    assert [each["method"] for each in both["rows"]] == ["software", "conventional"]
+    assert both["baseline_error_percent"] == alone["baseline_error_percent"]
+
+
+def test_names_that_there_are_not_are_one_line(hil: Command, access: tuple[str, ...]) -> None:
+    none = hil("train", "--method", ",", *ASKED[3:], *access)
+    assert none.code == 1 and "no method is named; choose from software, conventional" in none.err
+    unknown = hil("reproduce", "--populations", "7x", "--quick", *access[4:])
+    assert unknown.code == 1 and unknown.err.startswith("hil: '7x' is no population and no fab file; choose from")
