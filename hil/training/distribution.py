@@ -7,9 +7,11 @@ Rule 4: maps and images are sent once and known by their hash; the scheduler kee
 Rule 5: whoever reaches a scheduler can run code on its workers: it belongs on the lab's own network, or behind TLS."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -18,6 +20,7 @@ from typing import Any
 
 import dask.config
 from distributed import Client, Future, LocalCluster, as_completed
+from distributed.client import ClosedClientError
 
 from hil.training.bench import Report
 from hil.training.cells import Cell, CellName, kept_cell
@@ -31,8 +34,8 @@ from hil.training.unit import Order, Unit, as_it_is, installed, make_baseline, m
 from hil.training.wafer import MeasuredWafer
 
 CONNECTED_WITHIN_S = 10.0
-CONFIG = {"distributed.admin.large-graph-warning-threshold": "1GB"}
-"""Maps and images travel with the tasks that name them, once."""
+CONFIG = {"distributed.admin.large-graph-warning-threshold": "1GB", "distributed.worker.profile.enabled": False}
+"""Maps and images travel with the tasks that name them, once. Profiling would count as processor seconds of training."""
 SHARED_PARTS = ("statistics_aware", "placed")
 """Parts of a budget that are spent on weights which several methods use."""
 
@@ -66,7 +69,8 @@ def connected(workers: str, tell: Callable[[str], None], within_s: float = CONNE
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(CONFIG))
         if workers.isdecimal() and int(workers):
-            cluster: Any = LocalCluster(n_workers=int(workers), threads_per_worker=1, dashboard_address=":0")
+            # What fails is told by us; dask would add how it stops its own processes on Ctrl-C.
+            cluster: Any = LocalCluster(n_workers=int(workers), threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
             address = str(stack.enter_context(cluster).scheduler_address)
         else:
             address = _address(workers)
@@ -101,7 +105,7 @@ class _Work:
     def __init__(self, crew: Crew, table: Table, images: tuple[Images, Images], report: Report) -> None:
         client = crew.client
         self._client, self._tell, self._table, self._images = client, crew.tell, table, images
-        self._failed: list[WorkerError] = []
+        self._failed: dict[str, WorkerError] = {}
         self._benches = {seed: table.settings(seed).bench(images, report) for seed in table.seeds}
         self._sent: dict[str, Future[Any]] = {}
         self._asked: dict[Future[Any], _Question] = {}
@@ -132,12 +136,13 @@ class _Work:
         for future in self._ready:
             yield from self._received([future])
         if self._failed:
-            others = f"; and {len(self._failed) - 1} more, told above" if len(self._failed) > 1 else ""
-            raise WorkerError(f"{self._failed[0]}{others}") from self._failed[0]
+            (text, first), *others = self._failed.items()
+            raise WorkerError(text + (f"; and {len(others)} more, told above" if others else "")) from first
 
     def release(self) -> None:
         """What is queued is forgotten, and what runs finds out."""
-        self._client.unsubscribe_topic(self._topic)
+        with suppress(ClosedClientError):  # Its scheduler is gone, and all this with it.
+            self._client.unsubscribe_topic(self._topic)
         for future in (*self._asked, *self._baselines.values(), *self._sent.values()):
             future.release()
 
@@ -178,9 +183,9 @@ class _Work:
             try:
                 cells = question.written(_answer(future, question.what))
             except WorkerError as error:
-                self._failed.append(error)
-                self._tell(str(error))
                 cells = []
+                if self._failed.setdefault(str(error), error) is error:  # Once: what needs a failed network fails by the same error.
+                    self._tell(str(error))
             del self._asked[future]
             if future not in self._baselines.values():
                 future.release()  # Else its worker holds the result for as long as anything here names it.
@@ -208,6 +213,8 @@ def _answer(future: Future[Any], what: str) -> Any:
         return future.result()
     except WorkerError:
         raise
+    except CancelledError as error:  # By dask itself, when its scheduler is gone.
+        raise WorkerError("the scheduler is gone; what came back is kept: start it and its workers, and repeat the command") from error
     except Exception as error:
         raise WorkerError(f"{what}: {type(error).__name__}: {error}") from error
 

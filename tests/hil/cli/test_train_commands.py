@@ -1,11 +1,13 @@
 """`hil train` and `hil reproduce` on wafers that the cache already has: no lab is started."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -67,6 +69,21 @@ def test_the_table_ends_with_one_json_object_of_the_promised_form(hil: Callable[
     assert recalibrated["delta_points"] < conventional["delta_points"]
     again = hil("train", "--method", "conventional", "--population", "10x-0.3", "--quick")
     assert f"{conventional['delta_points']:+.2f}" in again
+
+
+def test_a_table_made_by_workers_is_kept_like_any_other(hil: Callable[..., str]) -> None:
+    asked = ("reproduce", "--populations", "10x-0.3", "--methods", "recalibrated,conventional", "--seeds", "1", "--quick", "--json")
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=":0") as cluster:
+        made = json.loads(hil(*asked, "--workers", cluster.scheduler_address.replace("tcp://", "dask://")))
+    assert [row["method"] for row in made["rows"]] == ["recalibrated", "conventional"]
+    assert json.loads(hil(*asked)) == made
+
+
+def test_workers_without_their_library_are_refused_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    for arguments in (["train", "--method", "placed", "--population", "mixed"], ["reproduce"]):
+        result = CliRunner().invoke(app, [*arguments, "--workers", "dask://127.0.0.1:8786"])
+        assert '--workers needs distributed, here and on the workers: pip install "mtj-hil[train,dask]"' in str(result.exception)
 
 
 def test_a_wafer_that_was_kept_damaged_is_named(cached: Path) -> None:

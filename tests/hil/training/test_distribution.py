@@ -132,6 +132,8 @@ def test_a_table_of_two_workers_is_that_of_this_process_to_the_bit(asked: Asked,
     assert ([cell.name for cell in again], heard) == (table.names(), [])
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_what_a_killed_worker_process_had_and_was_at_is_done_again(asked: Asked, tmp_path: Path) -> None:
     """The only one there is, with all maps, images and software networks that were sent to it or made by it."""
     methods = ("conventional", "placed")
@@ -182,6 +184,18 @@ def test_who_leaves_early_leaves_nothing_queued_and_nothing_running(asked: Asked
     until(lambda: not near.client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)), WITHIN_S)
     until(lambda: not any(near.client.run(lambda dask_worker: dask_worker.state.executing_count).values()), WITHIN_S)
     assert all_cells(tmp_path) == []
+
+
+def test_a_scheduler_that_goes_away_is_told_once_and_what_came_back_is_kept(asked: Asked, tmp_path: Path) -> None:
+    told: list[str] = []
+    with local() as cluster, connected(address(cluster), told.append) as crew:
+        coming = crew.cells(asked.table(tmp_path, ("conventional", "placed")), asked.dies.__getitem__, asked.images, silent)
+        first = next(coming)
+        cluster.close()
+        with pytest.raises(WorkerError, match=r"^the scheduler is gone; what came back is kept: .* repeat the command$"):
+            list(coming)
+    assert len(told) == 1
+    assert first.name in [cell.name for cell in all_cells(tmp_path)]
 
 
 def test_maps_and_images_are_sent_once_whoever_needs_them(asked: Asked, near: Crew, tmp_path: Path) -> None:

@@ -5,18 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hil.training.bench import Budget
 from hil.training.cells import Cell, CellName, all_cells, load_cell
 from hil.training.checkpoint import load_checkpoint
 from hil.training.data import Mnist
 from hil.training.errors import MapsError, TrainingError
+from hil.training.making import judged_baseline, key_of
 from hil.training.methods import METHODS
 from hil.training.net import parse_net
+from hil.training.network import fresh_network
 from hil.training.populations import names, population
-from hil.training.reproduce import Group, Table, cells, halves
+from hil.training.reproduce import Group, Table, cells, halves, keep_baseline
 from hil.training.table import baseline_error_percent, rows
-from hil.training.trainer import train_and_test
+from hil.training.trainer import Images, Recipe, generator, train_and_test
 from hil.training.wafer import MeasuredWafer
 
 NET = parse_net("100-76-10x3", "independent")
@@ -70,6 +73,20 @@ def test_other_maps_or_another_budget_make_the_cell_anew(
     assert len({first.key, other_maps.key, longer.key}) == 3
     (same,) = cells(replace(asked, budget=replace(tiny, placed_pool=9)), lambda _: [group(measured)], images, silent)
     assert same.key == first.key  # what another method spends is no matter
+
+
+def test_the_key_of_a_cell_is_what_it_was_when_tables_were_kept_by_it(tmp_path: Path) -> None:
+    """Whoever changes it on purpose throws away tables of hours."""
+    maps = np.ones((1, 32, 25, 25), np.float32)
+    wafer = MeasuredWafer(((0, 0),), maps, maps, np.zeros(maps.shape, np.uint8))
+    recipe = Recipe(epochs=2, batch=128, rate=5e-3)
+    budget = Budget(recipe, recipe, recipe, recipe, recipe, recipe, recipe)
+    images = Images(torch.zeros(10, 100), torch.zeros(10, dtype=torch.int64))
+    bench = table(tmp_path, budget).settings(1).bench((images, images), silent)
+    groups = [Group(wafer, wafer)]
+    assert key_of(bench, "placed+trimmed", groups) == "1a8adb13e97c766e"
+    keep_baseline(judged_baseline(bench, fresh_network(NET, generator(0, "a")), 1.0), bench, tmp_path)
+    assert [file.name for file in tmp_path.rglob("software*")] == ["software-seed1-7d58399777ede5b6.safetensors"]
 
 
 def test_errors_are_those_on_the_second_measurement(measured: MeasuredWafer, noise_images: Mnist, tiny: Budget, tmp_path: Path) -> None:
