@@ -18,7 +18,7 @@ from hil.training.bench import FULL, Bench
 from hil.training.cells import all_cells
 from hil.training.data import load_mnist
 from hil.training.evaluate import wrong
-from hil.training.methods import Outcome, Work
+from hil.training.methods import METHODS, Outcome, Work
 from hil.training.net import parse_net
 from hil.training.reproduce import software_network
 from hil.training.site import site
@@ -40,6 +40,8 @@ BARS: tuple[tuple[str, str, str, float], ...] = (
     ("placed", "10x-1", "delta", 1.5),
     ("statistics-aware", "3x-0.3", "delta", 2.0),
     ("statistics-aware", "10x-0.05", "delta", 2.0),
+    ("statistics-aware+centred", "3x-0.3", "delta", 1.0),
+    ("statistics-aware+centred", "10x-0.05", "delta", 1.0),
     ("placed+retrained", "mixed", "delta", 0.6),
     ("placed+retrained", "mixed", "worst", 5.5),
     ("placed+corrected", "10x-3", "delta", 1.0),
@@ -47,6 +49,7 @@ BARS: tuple[tuple[str, str, str, float], ...] = (
     ("placed", "default", "delta", 0.3),
 )
 """(method, population, what, at most): points above the software network, or per cent of the worst die."""
+POPULATIONS = ("10x-0.05", "10x-0.1", "10x-0.3", "10x-1", "10x-3", "3x-0.3", "mixed", "paper-like", "default")
 
 
 def judged(folder: Path) -> int:
@@ -62,8 +65,25 @@ def judged(folder: Path) -> int:
         missed += not figure <= bar
         verdict = "no figure" if row is None else ("met" if figure <= bar else "MISSED")
         seeds = 0 if row is None else row.seeds
-        print(f"{population:>10} {method:<22} {what} {figure:+.2f} (at most {bar:+.2f}) {verdict}, {seeds} seeds")
+        print(f"{population:>10} {method:<24} {what} {figure:+.2f} (at most {bar:+.2f}) {verdict}, {seeds} seeds")
     return missed
+
+
+def beside(folder: Path) -> Iterator[str]:
+    """Mean error above the software network, points, method by population: a table a net, as Markdown."""
+    cells = all_cells(folder)
+    for net, encoding in dict.fromkeys((cell.name.net, cell.name.encoding) for cell in cells):
+        of_net = [cell for cell in cells if (cell.name.net, cell.name.encoding) == (net, encoding)]
+        found = {(row.method, row.population): row for row in rows(of_net)}
+        there = [name for name in POPULATIONS if any(population == name for _, population in found)]
+        seeds = sorted({row.seeds for row in found.values()})
+        several = "" if seeds[0] == seeds[-1] else f" to {seeds[-1]}"
+        yield f"{net} {encoding}, software {baseline_error_percent(of_net):.2f} %, {seeds[0]}{several} seeds"
+        yield f"| points above software | {' | '.join(there)} |"
+        yield f"|---|{'---|' * len(there)}"
+        for method in METHODS:
+            figures = [found.get((method, name)) for name in there]
+            yield f"| `{method}` | {' | '.join('' if row is None else f'{row.delta_points:+.2f}' for row in figures)} |"
 
 
 def _figure(row: Row | None, what: str) -> float:
@@ -117,7 +137,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="folder of `hil reproduce`")
     chosen = parser.parse_args()
     if chosen.results:
-        return min(judged(chosen.results), 1)
+        missed = judged(chosen.results)
+        for line in beside(chosen.results):
+            print(line)
+        return min(missed, 1)
     with threads(1):
         for line in times():
             print(line, flush=True)
