@@ -41,14 +41,15 @@ class Installed:
     code: str
     torch: str
     numpy: str
+    scipy: str
 
     def __str__(self) -> str:
-        return f"mtj-hil {self.hil} (code {self.code}), torch {self.torch}, numpy {self.numpy}"
+        return f"mtj-hil {self.hil} (code {self.code}), torch {self.torch}, numpy {self.numpy}, scipy {self.scipy}"
 
 
 def installed() -> Installed:
     """A build of torch for a GPU counts as one for none: nothing runs on a GPU here."""
-    return Installed(version("mtj-hil"), _CODE, torch.__version__.partition("+")[0], version("numpy"))
+    return Installed(version("mtj-hil"), _CODE, torch.__version__.partition("+")[0], version("numpy"), version("scipy"))
 
 
 @dataclass(frozen=True)

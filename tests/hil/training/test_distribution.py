@@ -19,7 +19,8 @@ from hil.training.bench import Budget
 from hil.training.cells import Cell, CellName, all_cells
 from hil.training.checkpoint import load_checkpoint
 from hil.training.data import Mnist
-from hil.training.distribution import Crew, connected, units
+from hil.training.dispatch import units
+from hil.training.distribution import Crew, connected
 from hil.training.errors import WorkerError
 from hil.training.making import Group, halves
 from hil.training.methods import METHODS
