@@ -98,9 +98,12 @@ def curves_png(curves: Mapping[str, Sequence[float]]) -> bytes:
     figure = new_figure(1100, 360)
     axes = figure.subplots()
     quiet(axes)
-    for method, losses in curves.items():
+    for index, (method, losses) in enumerate(curves.items()):
         colour, _ = look_of(method, list(curves))
-        axes.plot(np.arange(1, len(losses) + 1), losses, color=colour, marker=".", label=f"{method}: {losses[-1]:.3f} at the end")
+        # Colours come again when there are more methods than colours; dashes tell them apart.
+        again = any(look_of(other, list(curves))[0] == colour for other in list(curves)[:index])
+        label = f"{method}: {losses[-1]:.3f} at the end"
+        axes.plot(np.arange(1, len(losses) + 1), losses, color=colour, linestyle="--" if again else "-", marker=".", label=label)
     axes.set_xlabel("epoch", color=INK)
     axes.set_ylabel("training loss (nat)", color=INK)
     if curves:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from hil.cli import training_page
 from hil.cli.main import app
 from hil.cli.population_lab import Wanted
 from hil.cli.train_table import QUICK_DIES
 from hil.training.populations import OTHER_SEED, TEST_SEED, population
 from tests.hil.cli.test_train_commands import wafer
 
-TRAIN = ("train", "--population", "3x-1", "--net", "16-8-10", "--quick", "--method")
+TRAIN = ("train", "--population", "3x-1", "--quick", "--net", "16-8-10", "--method")
 
 
 @pytest.fixture
@@ -29,6 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.savez(tmp_path / "noise.npz", y_train=np.arange(600) % 10, y_test=np.arange(40) % 10, **images)
     monkeypatch.setenv("HIL_CACHE", str(tmp_path))
     monkeypatch.setenv("HIL_IMAGES", str(tmp_path / "noise.npz"))
+    for name, few in (("RANDOM_DIES", 3), ("JUNCTION_IMAGES", 20)):
+        monkeypatch.setattr(training_page, name, few)
     return tmp_path
 
 
@@ -60,9 +63,11 @@ def test_the_page_shows_what_was_trained_and_on_which_images(folder: Path, monke
         assert words in text, words
     # Errors and yields of the population, its curves, what shorts do, and a map each of the software, the shared and the placed weights.
     assert text.count("data:image/png;base64,") == 3 + 1 + 3
-    monkeypatch.delenv("HIL_IMAGES")
+    with np.load(folder / "noise.npz") as arrays:
+        np.savez(folder / "other.npz", **(dict(arrays) | {"y_test": np.arange(40) % 9}))
+    monkeypatch.setenv("HIL_IMAGES", str(folder / "other.npz"))
     refused = hil("report", str(results), "--out", str(page))
-    assert "stands on noise, HIL_IMAGES names MNIST" in str(refused.exception)
+    assert "stands on noise, HIL_IMAGES names other" in str(refused.exception)
 
 
 def test_a_folder_without_cells_is_refused_with_what_makes_some(folder: Path) -> None:
@@ -71,9 +76,18 @@ def test_a_folder_without_cells_is_refused_with_what_makes_some(folder: Path) ->
     assert not (folder / "page.html").exists()
 
 
-def test_cells_of_two_networks_are_not_mixed_on_one_page(folder: Path) -> None:
+def test_two_networks_in_one_folder_stand_beside_each_other_each_above_its_own_software_network(folder: Path) -> None:
     for net in ("16-8-10", "16-6-10"):
-        hil("train", "--population", "3x-1", "--quick", "--method", "conventional", "--net", net, "--out", str(folder / "out"))
+        pairs = "reference" if net == "16-6-10" else "independent"
+        told = hil(*TRAIN, "statistics-aware", "--net", net, "--pairs", pairs, "--out", str(folder / "out"))
+        assert told.exit_code == 0, told.exception
     (results,) = (folder / "out").iterdir()
-    refused = hil("report", str(results), "--out", str(folder / "page.html"), "--no-sensitivity")
-    assert "holds cells of 2 networks" in str(refused.exception)
+    page = folder / "page.html"
+    assert hil("report", str(results), "--out", str(page)).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "Population 3x-1, 16-8-10 independent" in text
+    assert "Population 3x-1, 16-6-10 reference" in text
+    # Junctions are looked at one by one where they come in pairs; shorts at random places are for all.
+    assert text.count("One short alone, at each place.</figcaption>") == 2
+    for name in ("software, 16-6-10-reference", "statistics-aware, 3x-1, 16-8-10-independent"):
+        assert f"<td>{name}</td>" in text
