@@ -9,6 +9,7 @@ import pytest
 
 from hil.client import LabClient
 from hil.model.plans import PLAN
+from hil.training.adc import Converter
 from hil.training.bench import Budget
 from hil.training.methods import PLACED
 from hil.training.net import parse_net
@@ -38,10 +39,13 @@ def test_every_die_gets_a_bit_map_a_table_and_a_plan_that_agree(
     told = hil("place", tmp_path / "m.safetensors", "--wafer", "W1", "--out", tmp_path / "out", "--json", *access)
     assert told.code == 0, told.err
     found = json.loads(told.out)
+    dies = {each.die: each for each in simulated()}
     assert (found["method"], found["net"], [each["die"] for each in found["dies"]]) == (PLACED, name, [[0, 0], [1, 0]])
     for each in found["dies"]:
         target = np.load(each["target"])
         assert each["junctions"] == np.count_nonzero(target != 255) == 2 * net.weights
+        siemens = np.fmax(*(one.siemens for one in (dies[tuple(each["die"])].p, dies[tuple(each["die"])].ap)))[target != 255]
+        assert Converter().most_amps / (25 * siemens.max()) < each["most_read_volts"] < Converter().most_amps / siemens.max()
         plan = json.loads(Path(each["plan"]).read_text())
         assert PLAN.validate_python(plan).kind == "program"
         assert plan["dies"] == [each["die"]]
