@@ -1,5 +1,5 @@
-"""A network on dies over the wire: `python -m benchmarks.in_the_loop [--seeds 11 21] [--dies 3] [--images 1000] [--averages 4] [--tune 300]
-[--method placed] [--out FOLDER]`.
+"""A network on dies over the wire: `python -m benchmarks.in_the_loop [--seeds 11 21] [--dies 3] [--images 1000] [--method placed]
+[--map-averages 16] [--averages 4] [--tune 300] [--out FOLDER]`.
 
 The simulated lab and the service as processes of their own; on each wafer the board is calibrated, the wafer characterised, the network
 trained on other dies' maps (a wafer of another seed), placed, written, run on test images by the board's products, and run by the maps.
@@ -38,14 +38,15 @@ from hil.training.trainer import Images, generator, threads, train_and_test
 from hil.training.wafer import MeasuredWafer, reference_of
 
 OTHER_SEED, SEEDS, WAFER = 12, (11, 21), "W1"
+USUAL_AVERAGES = 4
 DRAWS = 5
 """Of the oracle."""
 STEP_AMPS = 5.0 / 4096 / 2_000.0
 
 
-def maps_of(lab: LabClient) -> MeasuredWafer:
+def maps_of(lab: LabClient, averages: int) -> MeasuredWafer:
     lab.start({"kind": "calibrate", "wafer": WAFER, "dies": [[0, 0]]}).wait()
-    lab.start({"kind": "characterise", "wafer": WAFER, "dies": "all"}).wait()
+    lab.start({"kind": "characterise", "wafer": WAFER, "dies": "all", "averages": averages}).wait()
     return pull(lab, WAFER).measured
 
 
@@ -57,6 +58,7 @@ class Trained:
     software: Network
     seen: MeasuredWafer
     method: str
+    map_averages: int
     reading: Reading
     tune: int
 
@@ -74,7 +76,7 @@ class Judged:
 
 def on_wafer(lab: LabClient, asked: Trained) -> Iterator[Judged]:
     """Die by die."""
-    read = maps_of(lab)
+    read = maps_of(lab, asked.map_averages)
     where = site(asked.bench.net, asked.seen, read)
     outcome = METHODS[asked.method].run(Work(asked.bench, asked.software, where))
     for place in deployments(outcome, Origin(asked.method, WAFER, where, read, reference_of(asked.seen))):
@@ -112,9 +114,9 @@ def line(seed: int, asked: Trained, each: Judged) -> str:
     found = each.found
     corrected = f"calibration {found.calibration[:8]}" if found.calibration else f"currents as read ({found.why_not})"
     return (
-        f"wafer {seed}, die {found.dies[0]}: {asked.method}, {len(found.labels)} images, {found.reading.averages} averages, {corrected}: "
-        f"{compared(found)} (bars 0.5, 99 %), oracle {100 * each.oracle[1]:.2f} % (worst {100 * each.oracle[0]:.2f} %); "
-        f"tuned with {asked.tune} images: {compared(each.tuned)}; "
+        f"wafer {seed}, die {found.dies[0]}: {asked.method}, {len(found.labels)} images, maps of {asked.map_averages} averages, products of "
+        f"{found.reading.averages}, {corrected}: {compared(found)} (bars 0.5, 99 %), oracle {100 * each.oracle[1]:.2f} % "
+        f"(worst {100 * each.oracle[0]:.2f} %); tuned with {asked.tune} images: {compared(each.tuned)}; "
         f"{sum(each.written.missed.values())} of {each.written.wanted} junctions not as wanted; {found.saturated} saturated sums; "
         f"written in {each.seconds[0]:.1f} s, run in {each.seconds[1]:.1f} s"
     )
@@ -143,7 +145,8 @@ def main() -> None:
     parser.add_argument("--dies", type=int, default=3, help="of each wafer")
     parser.add_argument("--other-dies", type=int, default=8)
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--averages", type=int, default=4)
+    parser.add_argument("--map-averages", type=int, default=16, help="readings of each junction in the maps of the judged dies")
+    parser.add_argument("--averages", type=int, default=4, help="of each product")
     parser.add_argument("--tune", type=int, default=300)
     parser.add_argument("--method", default="placed")
     parser.add_argument("--fab", default="default")
@@ -154,12 +157,12 @@ def main() -> None:
     net = parse_net(asked.net, "independent")
     with tempfile.TemporaryDirectory() as folder, threads(1):
         with running_lab(Path(folder) / "other", OTHER_SEED, asked.fab, asked.other_dies) as lab, lab.client() as client:
-            seen = maps_of(client)
+            seen = maps_of(client, USUAL_AVERAGES)
         train, test = train_and_test(load_mnist(), net.image_side)
         budget = FULL_QUICK if asked.quick else FULL
         bench = Bench(net, train.first(budget.images), test.first(asked.images), budget, 0)
         network, _ = software_network(bench, asked.out or Path(folder))
-        trained = Trained(bench, network, seen, asked.method, Reading(averages=asked.averages), asked.tune)
+        trained = Trained(bench, network, seen, asked.method, asked.map_averages, Reading(averages=asked.averages), asked.tune)
         every: list[Judged] = []
         for seed in asked.seeds:
             with running_lab(Path(folder) / f"wafer{seed}", seed, asked.fab, asked.dies) as lab, lab.client() as client:
