@@ -114,8 +114,8 @@ def line(seed: int, asked: Trained, each: Judged) -> str:
     found = each.found
     corrected = f"calibration {found.calibration[:8]}" if found.calibration else f"currents as read ({found.why_not})"
     return (
-        f"wafer {seed}, die {found.dies[0]}: {asked.method}, {len(found.labels)} images, maps of {asked.map_averages} averages, products of "
-        f"{found.reading.averages}, {corrected}: {compared(found)} (bars 0.5, 99 %), oracle {100 * each.oracle[1]:.2f} % "
+        f"wafer {seed}, die {found.dies[0]}: {asked.method}, {len(found.labels)} images, maps of {asked.map_averages} averages, products "
+        f"of {found.reading.averages}, {corrected}: {compared(found)} (bars 0.5, 99 %), oracle {100 * each.oracle[1]:.2f} % "
         f"(worst {100 * each.oracle[0]:.2f} %); tuned with {asked.tune} images: {compared(each.tuned)}; "
         f"{sum(each.written.missed.values())} of {each.written.wanted} junctions not as wanted; {found.saturated} saturated sums; "
         f"written in {each.seconds[0]:.1f} s, run in {each.seconds[1]:.1f} s"
