@@ -49,11 +49,13 @@ def test_the_die_answers_as_its_maps_predict(bench: Bench, tmp_path: Path) -> No
         assert found.saturated == 0
         with on_board(client, place) as run:
             first = run.sums(0, bench.judge.voltages[None, None]).numpy()
+            negative = run.sums(0, -bench.judge.voltages[None, None]).numpy()
         with OnBoard(client, place, as_read("to see what the calibration is good for")) as run:
             uncorrected = run.sums(0, bench.judge.voltages[None, None]).numpy()
         by_maps = place.bars(measured)[0].sums(bench.judge.voltages[None, None], place.network.layers[0].latent).detach().numpy()
         # What is left is noise and the converter's step, in every kernel that adds to a sum, and what a junction differs by from its map.
         assert np.std(first - by_maps) < 0.1
+        assert np.std(negative + by_maps) < 0.1, "rows may be driven with either sign"
         assert np.abs((first - by_maps).mean(axis=2)).max() < 0.2
         assert np.std(uncorrected - by_maps) > 2 * np.std(first - by_maps)
         # One touchdown to calibrate, one to characterise, one to write, one for each time in contact.
