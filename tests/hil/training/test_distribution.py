@@ -119,7 +119,7 @@ def assert_same_networks(made: Path, here: Path) -> None:
 
 
 def test_a_table_of_two_workers_is_that_of_this_process_to_the_bit(asked: Asked, near: Crew, tmp_path: Path) -> None:
-    methods = ("conventional", "placed", "hardware-aware", "placed+trimmed", "statistics-aware", "statistics-aware+recalibrated")
+    methods = ("conventional", "placed", "statistics-aware", "placed+trimmed")
     here = asked.here(asked.table(tmp_path / "here", methods, seeds=2))
     heard: list[str] = []
     table = asked.table(tmp_path / "made", methods, seeds=2)
