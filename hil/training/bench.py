@@ -24,7 +24,7 @@ class Budget:
 
     settled: a second round of the software network, as long as any method trains on, so that no method gains by mere length.
     pool, placed_pool: fresh dies made before an epoch, before every `place_every` epochs. bounds: of the software network;
-    shared_bounds: of a statistics-aware one.
+    shared_bounds: of a statistics-aware one. block_limit: of a centred one besides.
     """
 
     clean: Recipe
@@ -41,6 +41,7 @@ class Budget:
     calibration_images: int = 10_000
     recalibration_images: int = 2_000
     importance_images: int = 4_000
+    block_limit: float = 3.0
     pool: int = 256
     placed_pool: int = 96
     place_every: int = 4

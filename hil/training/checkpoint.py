@@ -58,8 +58,13 @@ def _tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
     }
 
 
-def _rest_tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
-    return {f"{method}/{index}/rest": rest.contiguous() for method, network in networks.items() for index, rest in enumerate(network.rest)}
+def _drive_tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
+    return {
+        f"{method}/{index}/{name}": tensor.contiguous()
+        for method, network in networks.items()
+        for name in ("rest", "order")
+        for index, tensor in enumerate(getattr(network, name))
+    }
 
 
 def _placement_tensors(placements: Mapping[str, Placement]) -> dict[str, Tensor]:
@@ -89,7 +94,7 @@ def checkpoint_bytes(
         "placed": json.dumps(list(placements)),
         "facts": json.dumps(dict(facts), allow_nan=False),
     }
-    return save(_tensors(networks) | _rest_tensors(networks) | _placement_tensors(placements), metadata=header)
+    return save(_tensors(networks) | _drive_tensors(networks) | _placement_tensors(placements), metadata=header)
 
 
 def save_checkpoint(
@@ -120,7 +125,7 @@ def load_checkpoint(file: Path) -> Checkpoint:
     return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]), placements)
 
 
-def _described(network: Network) -> dict[str, str | float]:
+def _described(network: Network) -> dict[str, str | float | list[str]]:
     bounds = network.bounds
     return {
         "net": network.net.name,
@@ -129,16 +134,18 @@ def _described(network: Network) -> dict[str, str | float]:
         "hidden_limit": bounds.hidden_limit,
         "output_limit": str(bounds.output_limit),  # May be infinite, which JSON cannot say.
         "joined": bounds.joined,
-        "rests": bool(network.rest),
+        "block_limit": str(bounds.block_limit),
+        "drive": [name for name in ("rest", "order") if getattr(network, name)],
     }
 
 
 def _network(opened: Any, method: str, described: Mapping[str, Any]) -> Network:
     net = parse_net(described["net"], described["encoding"])
-    bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], float(described["output_limit"]), Joined(described["joined"]))
+    output_limit, block_limit = (float(described.get(name, "inf")) for name in ("output_limit", "block_limit"))
+    bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], output_limit, Joined(described["joined"]), block_limit)
     layers = range(len(net.shapes))
-    rest = tuple(opened.get_tensor(f"{method}/{index}/rest") for index in layers) if described.get("rests") else ()
-    return Network(net, tuple(_layer(opened, method, index) for index in layers), bounds, rest)
+    drive = {name: tuple(opened.get_tensor(f"{method}/{index}/{name}") for index in layers) for name in described.get("drive", ())}
+    return Network(net, tuple(_layer(opened, method, index) for index in layers), bounds, **drive)
 
 
 def _layer(opened: Any, method: str, index: int) -> Layer:

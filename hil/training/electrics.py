@@ -108,9 +108,22 @@ def reading_amps(values: Tensor, written: Written, tiles: LayerTiles, electrics:
 
 def column_amps(values: Tensor, written: Written, tiles: LayerTiles, electrics: Electrics, order: torch.Generator | None = None) -> Tensor:
     """(..., images, column slots) A: the digital sums of what the converters gave, plus minus minus."""
-    amps = reading_amps(values, written, tiles, electrics, order)
+    return summed_amps(reading_amps(values, written, tiles, electrics, order), tiles)
+
+
+def summed_amps(amps: Tensor, tiles: LayerTiles) -> Tensor:
+    """(..., images, column slots) A of all readings' currents (..., readings, images, 25) A."""
     flat = amps.transpose(-3, -2).flatten(-2)
     return flat @ _incidence(tiles, flat.dtype)
+
+
+def block_amps(amps: Tensor, tiles: LayerTiles, block: int) -> Tensor:
+    """(..., blocks, images, column slots) A of all readings' currents (..., readings, images, 25) A: summed_amps, for `block` consecutive
+    row slots at a time."""
+    flat = amps.transpose(-3, -2).flatten(-2)
+    adds = _incidence(tiles, flat.dtype)
+    of_reading = torch.from_numpy(tiles.blocks(block)).repeat_interleave(COLUMNS)
+    return torch.stack([flat @ (adds * (of_reading == each)[:, None]) for each in range(-(-tiles.slots[0] // block))], dim=-3)
 
 
 def largest_read_volts(written: Written, tiles: LayerTiles, converter: Converter, *, is_signed: bool) -> float:

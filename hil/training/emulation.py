@@ -6,16 +6,17 @@ Rule 2: slots are the same on all places; a placement is which value goes to whi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 from torch import Tensor
 
 from hil.training.devices import Dies, Wiring, crossbars, wiring
-from hil.training.electrics import Electrics, Written, column_amps
+from hil.training.electrics import Electrics, Written, block_amps, reading_amps, summed_amps
 from hil.training.errors import NetError
 from hil.training.floorplan import Floorplan
 from hil.training.net import Encoding
-from hil.training.network import Bounds, Crossbar, Hidden, Network, sign
+from hil.training.network import BLOCK, Bounds, Crossbar, Hidden, Network, sign
 from hil.training.packing import COLUMNS, ROWS
 from hil.training.placement import Placed, Placement, placed_wiring
 from hil.training.tiles import LayerTiles, tiles_of
@@ -90,20 +91,43 @@ class EmulatedCrossbar(Crossbar):
     tiles: LayerTiles
     input_limit: float
 
-    def sums(self, values: Tensor, latent: Tensor) -> Tensor:
+    def sums(self, values: Tensor, latent: Tensor, block_limit: float = inf) -> Tensor:
         """As of a plain crossbar, (1, places, images, columns) of one copy, (places, 1, images, columns) of a copy a place. Raises
         NetError for other numbers of copies."""
+        if block_limit != inf:
+            return self.block_sums(values, latent).clamp(-block_limit, block_limit).sum(dim=-3)
+        rows, amps = self._read(values, latent)
+        return self._shown(summed_amps(amps, self.tiles), rows.sum(dim=-1, keepdim=True), latent).to(values.dtype)
+
+    def block_sums(self, values: Tensor, latent: Tensor) -> Tensor:
+        """As of a plain crossbar. Raises NetError as sums does, and for a placed network, whose inputs do not lie as they are numbered."""
+        if self.places.placement is not None:
+            raise NetError("sums of a placed network cannot be bounded block by block; evaluate it without block_limit")
+        rows, amps = self._read(values, latent)
+        driven = torch.nn.functional.pad(rows, (0, -rows.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK)).sum(dim=-1, keepdim=True)
+        blocks = block_amps(amps, self.tiles, BLOCK)[..., : driven.shape[-2], :, :]
+        return self._shown(blocks, driven.transpose(-3, -2), latent).to(values.dtype)
+
+    def _read(self, values: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """(values of the rows, (places, images, inputs); currents of all readings, (places, readings, images, 25) A)."""
         places = self.places
         if len(latent) not in (1, len(places)):
             raise NetError(f"{len(latent)} copies on {len(places)} emulated places; there must be one copy, or one a place")
         rows = values.flatten(0, 1).expand(len(places), *values.shape[2:]).to(places.held.dtype)
-        placed = None if places.placement is None else places.placement[self.layer]
-        driven = _on_slots(rows / self.input_limit, placed, self.tiles.slots[0])
-        amps = column_amps(driven, places.written(self.layer, latent), self.tiles, places.electrics, places.order)
-        sums = _of_columns(amps, placed, latent.shape[-1]) * (self.input_limit / (places.unit_siemens * places.electrics.read_volts))
+        driven = _on_slots(rows / self.input_limit, self._placed, self.tiles.slots[0])
+        return rows, reading_amps(driven, places.written(self.layer, latent), self.tiles, places.electrics, places.order)
+
+    @property
+    def _placed(self) -> Placed | None:
+        return None if self.places.placement is None else self.places.placement[self.layer]
+
+    def _shown(self, amps: Tensor, driven: Tensor, latent: Tensor) -> Tensor:
+        """Currents of columns as sums of weights. driven: what all rows of a sum are driven with, added up."""
+        places = self.places
+        sums = _of_columns(amps, self._placed, latent.shape[-1]) * (self.input_limit / (places.unit_siemens * places.electrics.read_volts))
         if places.plan.encoding is Encoding.REFERENCE:
-            sums = sums - rows.sum(dim=-1, keepdim=True) / 2
-        return sums.unflatten(0, (len(latent), -1)).to(values.dtype)
+            sums = sums - driven / 2
+        return sums.unflatten(0, (len(latent), -1))
 
 
 def _on_slots(values: Tensor, placed: Placed | None, slots: int) -> Tensor:

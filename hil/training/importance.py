@@ -22,7 +22,7 @@ def importance(network: Network, bars: Crossbars, images: Tensor, labels: Tensor
     for index, layer in enumerate(network.layers):
         rows = row_drive(values, network, index)
         driven.append((rows - rows.mean(dim=2, keepdim=True)).square().detach())
-        sums = bars[index].sums(rows, layer.latent)
+        sums = bars[index].sums(rows, layer.latent, network.bounds.block_limit)
         nudges.append(torch.zeros_like(sums, requires_grad=True))
         sums = sums + nudges[-1]
         values = hidden_values(sums, layer, network.bounds) if layer is not network.layers[-1] else class_scores(sums, layer, network)

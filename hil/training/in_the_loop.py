@@ -7,6 +7,7 @@ Rule 3: a sum with a reading that saturated is told, and counts as its column's 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from hil.model.lab import DieIndex
 from hil.training.board import Board, board_of
 from hil.training.deployment import Deployment
 from hil.training.net import Encoding
-from hil.training.network import Network, class_scores, hidden_values, logits, row_drive
+from hil.training.network import BLOCK, Network, class_scores, hidden_values, logits, row_drive
 from hil.training.placed import LEAVE
 from hil.training.recalibration import Sums, recalibrated_on
 from hil.training.tiles import LayerTiles, tiles_of
@@ -94,13 +95,25 @@ class OnBoard:
         scale = 1.0 if layer == 0 else _largest_drive(deployment.network)
         driven = (values[0, 0] / scale).numpy().astype(np.float32)
         amps = self._amps(tiles, tiles.inputs(driven))
-        found = torch.from_numpy(tiles.sums(amps) * (scale / (deployment.norm_siemens * self._reading.volts))).float()
-        if deployment.network.net.encoding is Encoding.REFERENCE:
-            found = found - values[0, 0].sum(dim=-1, keepdim=True) / 2
-        if deployment.excess is not None:
-            found = found - values[0, 0] @ deployment.excess[layer]
+        unit = scale / (deployment.norm_siemens * self._reading.volts)
+        limit = deployment.network.bounds.block_limit
+        block = BLOCK if limit != inf else tiles.slots[0]
+        parts = torch.from_numpy(tiles.block_sums(amps, block) * unit).float() - self._known(layer, values[0, 0], block)
+        found = parts.clamp(-limit, limit).sum(dim=0)
         self.saturated += int(found.isnan().sum())
         return torch.where(found.isnan(), deployment.network.layers[layer].mean, found)[None, None]
+
+    def _known(self, layer: int, values: Tensor, block: int) -> Tensor:
+        """What is taken off digitally, (blocks or 1, images, columns or 1): the reference's share, the excess of known shorts."""
+        deployment = self._deployment
+        parts = values.split(block, dim=-1)
+        known = torch.zeros(1, 1, 1)
+        if deployment.network.net.encoding is Encoding.REFERENCE:
+            known = known + torch.stack([part.sum(dim=-1, keepdim=True) for part in parts]) / 2
+        if deployment.excess is not None:
+            excess = deployment.excess[layer].split(block, dim=0)
+            known = known + torch.stack([part @ each for part, each in zip(parts, excess, strict=True)])
+        return known
 
     def _amps(self, tiles: LayerTiles, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """(batch, readings, 25) A, corrected. inputs: (readings, batch, 25)."""

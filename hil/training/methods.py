@@ -15,7 +15,7 @@ from hil.training.bench import Bench
 from hil.training.devices import Dies, own
 from hil.training.draws import Fixed, Pool, Shuffled
 from hil.training.importance import importance
-from hil.training.network import Crossbars, Joined, Network, Statistics, calibrated, centred, ideal_crossbars
+from hil.training.network import Crossbars, Joined, Network, Statistics, calibrated, centred, dealt, ideal_crossbars
 from hil.training.placement import Placement, place
 from hil.training.recalibration import recalibrated
 from hil.training.site import Site
@@ -136,7 +136,8 @@ def statistics_aware(work: Work) -> Outcome:
 
 
 def statistics_aware_centred(work: Work) -> Outcome:
-    """As statistics-aware, with rows driven by what differs from their means: nothing per die either, and the same drive on all."""
+    """As statistics-aware, with rows driven by what differs from their means, and a bound on what each block of rows may add: nothing
+    per die either, the same drive and the same bounds on all."""
     return Outcome(work.shared(STATISTICS_AWARE_CENTRED, _train_centred), work.site)
 
 
@@ -184,7 +185,7 @@ METHODS: Mapping[str, Method] = {
     HARDWARE_AWARE: Method(hardware_aware, (Effort.TRAINING,), ("hardware_aware",)),
     HARDWARE_AWARE_PLACED: Method(hardware_aware_placed, (Effort.PLACEMENT, Effort.TRAINING), ("hardware_aware",)),
     STATISTICS_AWARE: Method(statistics_aware, (Effort.NOTHING,), SHARED_BUDGET),
-    STATISTICS_AWARE_CENTRED: Method(statistics_aware_centred, (Effort.NOTHING,), SHARED_BUDGET),
+    STATISTICS_AWARE_CENTRED: Method(statistics_aware_centred, (Effort.NOTHING,), (*SHARED_BUDGET, "block_limit")),
     STATISTICS_AWARE_RECALIBRATED: Method(statistics_aware_recalibrated, (Effort.RECALIBRATION,), SHARED_BUDGET),
     PLACED: Method(placed, (Effort.PLACEMENT, Effort.RECALIBRATION), PLACED_BUDGET),
     PLACED_TRIMMED: Method(placed_trimmed, (Effort.PLACEMENT, Effort.RECALIBRATION, Effort.TRIMS), (*PLACED_BUDGET, "trimmed")),
@@ -201,8 +202,9 @@ def _train_on_statistics(work: Work) -> Network:
 
 
 def _train_centred(work: Work) -> Network:
-    start = replace(work.baseline, bounds=work.bench.budget.shared_bounds)
-    return _train_on_fresh_dies(work, centred(start, work.bench.many), STATISTICS_AWARE_CENTRED)
+    budget = work.bench.budget
+    start = replace(work.baseline, bounds=replace(budget.shared_bounds, block_limit=budget.block_limit))
+    return _train_on_fresh_dies(work, centred(dealt(start), work.bench.many), STATISTICS_AWARE_CENTRED)
 
 
 def _train_on_fresh_dies(work: Work, start: Network, name: str) -> Network:

@@ -5,8 +5,9 @@ therefore sum over its bits of slope * bit + offset. Axes, in this order: copies
 copy), images, lines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from hil.training.convolution import rows_of
 from hil.training.net import Encoding, Net
 
 VARIANCE_FLOOR = 1e-3
+BLOCK = 25
+"""Inputs whose currents are digitised together: the rows of a kernel."""
 
 
 class _Sign(torch.autograd.Function):
@@ -54,9 +57,19 @@ class Crossbar:
             total = torch.addcmul(total, self.slope[:, :, index], bits[:, None, index])
         return total
 
-    def sums(self, values: Tensor, latent: Tensor) -> Tensor:
-        """What the columns show, (copies, maps, images, columns), when the rows are driven with values (copies, maps, images, inputs)."""
-        return values @ self.weights(latent)
+    def sums(self, values: Tensor, latent: Tensor, block_limit: float = inf) -> Tensor:
+        """What the columns show, (copies, maps, images, columns), when the rows are driven with values (copies, maps, images, inputs).
+        block_limit: see Bounds."""
+        if block_limit == inf:
+            return values @ self.weights(latent)
+        return self.block_sums(values, latent).clamp(-block_limit, block_limit).sum(dim=-3)
+
+    def block_sums(self, values: Tensor, latent: Tensor) -> Tensor:
+        """The parts of the sums that are digitised one by one, (copies, maps, blocks, images, columns): of 25 inputs each."""
+        weights = self.weights(latent)
+        spare = -values.shape[-1] % BLOCK
+        driven = torch.nn.functional.pad(values, (0, spare)).unflatten(-1, (-1, BLOCK)).transpose(-3, -2)
+        return driven @ torch.nn.functional.pad(weights, (0, 0, 0, spare)).unflatten(-2, (-1, BLOCK))
 
 
 Crossbars = Sequence[Crossbar]
@@ -87,13 +100,16 @@ class Joined(StrEnum):
 class Bounds:
     """Ranges of the digital side: a short can saturate a unit but shift it no further. The same on every die.
 
-    hidden_limit: in units of the read voltage. output_limit: of an output column, in standard deviations of that column.
+    hidden_limit: in units of the read voltage. output_limit: of an output column, in standard deviations of that column. block_limit: of
+    what 25 consecutive inputs add to a column, which is digitised by itself, in units of one binary weight at full drive.
     """
 
     hidden: Hidden = Hidden.CLIP
     hidden_limit: float = 3.0
     output_limit: float = 4.0
     joined: Joined = Joined.MEAN
+    # Not in repr: kept cells are told by it, and bounds without this one are what they always were. The budget says it.
+    block_limit: float = field(default=inf, repr=False)
 
 
 DEFAULT_BOUNDS = Bounds()
@@ -127,13 +143,15 @@ class Network:
     """One or several copies of a network.
 
     rest: for each layer what its rows rest at, (inputs,), the same on every die: rows are driven with value - rest, which may be
-    negative. Empty: with the values themselves.
+    negative. Empty: with the values themselves. order: for each layer which input drives which row, (inputs,) int64, the same on every
+    die. Empty: input i drives row i.
     """
 
     net: Net
     layers: tuple[Layer, ...]
     bounds: Bounds = DEFAULT_BOUNDS
     rest: tuple[Tensor, ...] = ()
+    order: tuple[Tensor, ...] = ()
 
     @property
     def copies(self) -> int:
@@ -178,13 +196,14 @@ def row_drive(values: Tensor, network: Network, layer: int) -> Tensor:
     """What drives a layer's rows when the layer before gave these values: (copies, maps, images, inputs), and (copies, maps, images *
     positions, inputs) of a convolution."""
     rows = rows_of(values, network.net, layer)
+    rows = rows[..., network.order[layer]] if network.order else rows
     return rows - network.rest[layer] if network.rest else rows
 
 
 def column_sums(values: Tensor, network: Network, layer: int, bars: Crossbars) -> Tensor:
     """What a layer's columns show when the layer before gave these values: (copies, maps, images, columns), and (copies, maps, images *
     positions, columns) of a convolution."""
-    return bars[layer].sums(row_drive(values, network, layer), network.layers[layer].latent)
+    return bars[layer].sums(row_drive(values, network, layer), network.layers[layer].latent, network.bounds.block_limit)
 
 
 def side_by_side(networks: Sequence[Network]) -> Network:
@@ -253,15 +272,23 @@ def calibrated(network: Network, bars: Crossbars, images: Tensor) -> Network:
     return replace(network, layers=tuple(layers))
 
 
+def dealt(network: Network) -> Network:
+    """The same network with its inputs dealt out to the blocks in turn, so that neighbouring pixels are digitised apart and every block
+    sees as much of an image as the others. For a network whose inputs lie in order."""
+    order = tuple((torch.arange(inputs) % -(-inputs // BLOCK)).argsort(stable=True) for inputs, _ in network.net.shapes)
+    layers = tuple(replace(layer, latent=layer.latent[:, :, rows]) for layer, rows in zip(network.layers, order, strict=True))
+    return replace(network, layers=layers, order=order)
+
+
 @torch.no_grad()
 def centred(network: Network, images: Tensor) -> Network:
     """The same network on ideal devices, every row driven with what differs from its mean over images (n, inputs): a short then adds
     noise to its column and no shift, so that nobody has to know about it. Column statistics are those of ideal devices."""
-    bars = ideal_crossbars(network.net)
-    network = calibrated(replace(network, rest=()), bars, images)
+    bars, bounds = ideal_crossbars(network.net), network.bounds
+    network = calibrated(replace(network, rest=(), bounds=replace(bounds, block_limit=inf)), bars, images)
     values, rest = images[None, None], list[Tensor]()
     for index, layer in enumerate(network.layers):
         rows = row_drive(values, network, index)
         rest.append(rows.mean(dim=(0, 1, 2)))
         values = hidden_values(bars[index].sums(rows, layer.latent), layer, network.bounds)
-    return calibrated(replace(network, rest=tuple(rest)), bars, images)
+    return calibrated(replace(network, rest=tuple(rest), bounds=bounds), bars, images)

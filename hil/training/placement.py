@@ -6,12 +6,14 @@ assignments (scipy), alternated. A column pair may also be read with its halves 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from hil.training.devices import Choice, Wires, Wiring
+from hil.training.errors import NetError
 from hil.training.net import Encoding
 from hil.training.network import Crossbar, Crossbars, Network, ideal_crossbars
 
@@ -43,7 +45,10 @@ def placed_wiring(slots: Wiring, placement: Placement) -> Wiring:
 
 
 def place(network: Network, slots: Crossbars, weights_matter: Sequence[Tensor], alternations: int = ALTERNATIONS) -> Placement:
-    """A single network on every place. slots: (1, places) crossbars of all slots. weights_matter: (inputs, columns) a layer."""
+    """A single network on every place. slots: (1, places) crossbars of all slots. weights_matter: (inputs, columns) a layer. Raises
+    NetError for a network whose sums are bounded block by block: its inputs must stay in their blocks."""
+    if network.bounds.block_limit != inf:
+        raise NetError(f"sums are bounded at {network.bounds.block_limit:g} block by block: inputs cannot change rows; use it as it lies")
     ideals, encoding = ideal_crossbars(network.net), network.net.encoding
     all_slots = [bar.slots if isinstance(bar, Choice) else bar for bar in slots]
     layers = zip(network.layers, all_slots, ideals, weights_matter, strict=True)

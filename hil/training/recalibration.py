@@ -29,7 +29,8 @@ def recalibrated(network: Network, bars: Crossbars, ideal: Network, images: Tens
 
     bars: (copies, 1). ideal: the network on ideal devices, with statistics of its own; one copy, or one for each. images: (n, inputs).
     """
-    return recalibrated_on(network, lambda index, rows: bars[index].sums(rows, network.layers[index].latent), ideal, images)
+    limit = network.bounds.block_limit
+    return recalibrated_on(network, lambda index, rows: bars[index].sums(rows, network.layers[index].latent, limit), ideal, images)
 
 
 @torch.no_grad()

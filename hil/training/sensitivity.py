@@ -15,7 +15,7 @@ from hil.training.devices import Dies, crossbars, wiring
 from hil.training.errors import NetError
 from hil.training.floorplan import floorplan
 from hil.training.net import Encoding
-from hil.training.network import Crossbars, Network, class_scores, column_sums, hidden_values, ideal_crossbars, logits, row_drive
+from hil.training.network import BLOCK, Crossbars, Network, class_scores, column_sums, hidden_values, ideal_crossbars, logits, row_drive
 from hil.training.packing import PER_DIE
 from hil.training.site import GOOD_OFFSET, GOOD_SLOPE
 from hil.training.trainer import Images
@@ -86,11 +86,12 @@ def junction_losses(network: Network, short: float, images: Images) -> list[Tens
     before = float(_judged(network, bars, images)[0][0])
     values, losses = images.voltages[None, None], list[Tensor]()
     for index, layer in enumerate(network.layers):
-        sums = column_sums(values, network, index, bars)
         drive, excess = row_drive(values, network, index), _excess(network, index, short)
+        blocks = bars[index].block_sums(drive, layer.latent)
+        sums = column_sums(values, network, index, bars)
         found = torch.empty_like(excess)
         for column in range(excess.shape[2]):
-            found[:, :, column] = _losses_of_column(network, index, column, (drive, sums, excess[:, :, column]), images)
+            found[:, :, column] = _losses_of_column(network, index, column, (drive, blocks, sums, excess[:, :, column]), images)
         losses.append(found - before)
         if index < len(network.layers) - 1:
             values = hidden_values(sums, layer, network.bounds)
@@ -104,11 +105,14 @@ def _excess(network: Network, index: int, short: float) -> Tensor:
     return torch.stack([short - (GOOD_OFFSET + GOOD_SLOPE * plus), -(short - (GOOD_OFFSET + GOOD_SLOPE * minus))])
 
 
-def _losses_of_column(network: Network, index: int, column: int, given: tuple[Tensor, Tensor, Tensor], images: Images) -> Tensor:
+def _losses_of_column(network: Network, index: int, column: int, given: tuple[Tensor, Tensor, Tensor, Tensor], images: Images) -> Tensor:
     """(2, inputs): loss with each junction of the column a short by itself."""
-    drive, sums, excess = given
-    # (1, variants, images, 1): the column's sum, with the row's drive times what the weight is off by.
-    shifted = sums[0, 0, :, column] + excess.flatten()[:, None] * drive[0, 0].T.repeat(2, 1)
+    drive, blocks, sums, excess = given
+    limit = network.bounds.block_limit
+    # (variants, images): the column's sum, with the row's drive times what the weight is off by added to the row's block.
+    of_rows = blocks[0, 0, :, :, column].repeat_interleave(BLOCK, dim=0)[: excess.shape[1]].repeat(2, 1)
+    added = excess.flatten()[:, None] * drive[0, 0].T.repeat(2, 1)
+    shifted = sums[0, 0, :, column] + (of_rows + added).clamp(-limit, limit) - of_rows.clamp(-limit, limit)
     labels = images.labels
     losses = [
         torch.nn.functional.cross_entropy(scores.transpose(1, 2), labels.expand(len(scores), -1), reduction="none").mean(dim=1)

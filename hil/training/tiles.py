@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.training.errors import NetError
 from hil.training.floorplan import Floorplan, LayerPlan
 from hil.training.net import Encoding
 from hil.training.packing import COLUMNS, KERNELS, PER_KERNEL, ROWS
@@ -68,6 +69,20 @@ class LayerTiles:
         of_terms = amps[:, self.terms.reading, self.terms.column].T.astype(np.float64)
         np.add.at(total, self.terms.slot, self.terms.sign[:, None] * of_terms)
         return total.T
+
+    def block_sums(self, amps: NDArray[np.floating[Any]], block: int) -> NDArray[np.float64]:
+        """(blocks, batch, column slots) A: as sums, for `block` consecutive row slots at a time."""
+        parts = np.zeros((-(-self.slots[0] // block), self.slots[1], len(amps)))
+        of_terms = amps[:, self.terms.reading, self.terms.column].T.astype(np.float64)
+        np.add.at(parts, (self.blocks(block)[self.terms.reading], self.terms.slot), self.terms.sign[:, None] * of_terms)
+        return parts.swapaxes(1, 2)
+
+    def blocks(self, block: int) -> NDArray[np.intp]:
+        """(readings,) which `block` consecutive row slots each drives. Raises NetError when one drives rows of several."""
+        first = np.where(self.rows == UNDRIVEN, np.iinfo(np.int32).max, self.rows).min(axis=1) // block
+        if (self.rows.max(axis=1) // block != first).any():
+            raise NetError(f"a reading drives rows of several blocks of {block}; sums cannot be bounded block by block on this floorplan")
+        return first.astype(np.intp)
 
     def passes(self) -> tuple[Pass, ...]:
         """The readings as `vmm` plans with inputs (batch, kernels, 25), those of a die one after the other: the prober moves once a die."""

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from hil.training.checkpoint import load_checkpoint, save_checkpoint
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
-from hil.training.network import Bounds, Hidden, Network, centred, fresh_network
+from hil.training.network import Bounds, Hidden, Network, centred, dealt, fresh_network
 from hil.training.trainer import generator
 from hil.training.wafer import MeasuredWafer
 
@@ -69,9 +69,12 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "foreign")
 
 
-def test_what_the_rows_rest_at_comes_back(tmp_path: Path) -> None:
-    made = centred(fresh_network(INDEPENDENT, generator(0, "c")), torch.rand(20, 100, generator=generator(0, "images")))
+def test_what_drives_the_rows_and_what_bounds_a_block_come_back(tmp_path: Path) -> None:
+    made = centred(dealt(fresh_network(INDEPENDENT, generator(0, "c"))), torch.rand(20, 100, generator=generator(0, "images")))
+    made = replace(made, bounds=replace(made.bounds, block_limit=2.5))
     save_checkpoint(tmp_path / "rests.safetensors", {"rests": made, "plain": fresh_network(INDEPENDENT, generator(0, "d"))}, None, {})
     kept: dict[str, Network] = dict(load_checkpoint(tmp_path / "rests.safetensors").networks)
-    assert [torch.equal(mine, theirs) for mine, theirs in zip(made.rest, kept["rests"].rest, strict=True)] == [True, True]
-    assert kept["plain"].rest == ()
+    for mine, theirs in zip((*made.rest, *made.order), (*kept["rests"].rest, *kept["rests"].order), strict=True):
+        assert torch.equal(mine, theirs)
+    assert kept["plain"].rest == kept["plain"].order == ()
+    assert [kept[name].bounds.block_limit for name in ("rests", "plain")] == [2.5, float("inf")]

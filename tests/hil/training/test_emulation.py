@@ -40,9 +40,9 @@ def made(name: str, encoding: str, bounds: Bounds = DEFAULT_BOUNDS) -> tuple[Net
 
 @pytest.mark.parametrize("encoding", ["tied", "independent", "reference"])
 @pytest.mark.parametrize("name", ["60-30-10x3", "36-4c3-12-10", "100-80-90-60-10"])
-@pytest.mark.parametrize("hidden", list(Hidden))
-def test_without_electrics_it_is_the_plain_crossbar(name: str, encoding: str, hidden: Hidden) -> None:
-    network, dies = made(name, encoding, Bounds(hidden))
+@pytest.mark.parametrize("bounds", [*map(Bounds, Hidden), Bounds(block_limit=1.5)], ids=["clip", "tanh", "blocks"])
+def test_without_electrics_it_is_the_plain_crossbar(name: str, encoding: str, bounds: Bounds) -> None:
+    network, dies = made(name, encoding, bounds)
     plan = floorplan(network.net)
     images = torch.rand(1, 1, 20, network.net.sizes[0], generator=torch.Generator().manual_seed(6))
     bars = emulated(places_of(dies, UNIT_SIEMENS, plan, Electrics()), network)

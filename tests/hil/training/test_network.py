@@ -20,6 +20,7 @@ from hil.training.network import (
     calibrated,
     centred,
     column_sums,
+    dealt,
     fresh_network,
     hidden_values,
     ideal_crossbars,
@@ -187,3 +188,41 @@ def test_a_short_shifts_no_column_of_a_centred_network(layer: int) -> None:
 
     assert shift(plain) > 0.1
     assert shift(centred(plain, images)) < 1e-4
+
+
+def test_the_parts_of_a_sum_add_up_to_it(measured: MeasuredWafer) -> None:
+    made, bars = network(NETS[1]), bars_of(measured, NETS[1])
+    parts = bars[0].block_sums(IMAGES, made.layers[0].latent)
+    assert parts.shape == (1, len(measured.dies), 4, 7, 76)
+    assert torch.allclose(parts.sum(dim=-3), bars[0].sums(IMAGES, made.layers[0].latent), atol=1e-3)
+    first = IMAGES.clone()
+    first[..., 25:] = 0
+    assert torch.allclose(parts[:, :, 0], bars[0].sums(first, made.layers[0].latent), atol=1e-3)
+
+
+def test_a_short_shifts_a_bounded_sum_by_no_more_than_its_block_may_show() -> None:
+    made, good = network(NETS[1]), ideal_crossbars(NETS[1])[0]
+    offset = torch.zeros(1, 1, 100, 76)
+    offset[0, 0, 30, 5] = 500.0
+    off = replace(good, offset=offset).sums(IMAGES, made.layers[0].latent, 8.0) - good.sums(IMAGES, made.layers[0].latent, 8.0)
+    assert 0 < float(off[..., 5].abs().max()) <= 16.0
+    assert float(off[..., :5].abs().max()) == 0.0
+
+
+def test_bounds_wide_enough_change_nothing(measured: MeasuredWafer) -> None:
+    made, bars = network(NETS[1]), bars_of(measured, NETS[1])
+    wide = replace(made, bounds=replace(made.bounds, block_limit=1e6))
+    assert torch.allclose(logits(IMAGES, wide, bars), logits(IMAGES, made, bars), atol=1e-4)
+
+
+@pytest.mark.parametrize("net", [*NETS, parse_net("196-16c5s2-20c3-10", "independent")], ids=lambda net: net.name)
+def test_inputs_dealt_out_to_blocks_make_the_same_network(net: Net) -> None:
+    images = torch.rand(1, 1, 20, net.sizes[0], generator=torch.Generator().manual_seed(6))
+    plain, bars = network(net), ideal_crossbars(net)
+    assert torch.allclose(logits(images, dealt(plain), bars), logits(images, plain, bars), atol=1e-4)
+
+
+def test_neighbouring_inputs_come_to_different_blocks() -> None:
+    blocks = torch.empty(100, dtype=torch.int64)
+    blocks[dealt(network(NETS[1])).order[0]] = torch.arange(100) // 25
+    assert (blocks[1:] != blocks[:-1]).all()

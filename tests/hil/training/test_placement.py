@@ -1,10 +1,13 @@
 """Bad junctions go where the network does not feel them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from hil.training.devices import Dies, crossbars, own, wiring
+from hil.training.errors import NetError
 from hil.training.floorplan import Spares, floorplan
 from hil.training.importance import importance
 from hil.training.net import parse_net
@@ -106,3 +109,11 @@ def test_recalibrating_weighs_the_columns_of_a_class_by_what_they_are_worth() ->
     bars = own(crossbars(dies, wiring(floorplan(NETS[1])), NETS[1].encoding))
     gain = recalibrated(network, bars, network, IMAGES).layers[1].gain[0]
     assert gain[4].abs() < 0.3 * torch.minimum(gain[3], gain[5])
+
+
+def test_a_network_bounded_block_by_block_is_not_placed() -> None:
+    network = made(1)
+    bounded = replace(network, bounds=replace(network.bounds, block_limit=2.0))
+    matter = importance(bounded, ideal_crossbars(network.net), IMAGES, LABELS)
+    with pytest.raises(NetError, match="bounded at 2 block by block"):
+        place(bounded, crossbars(dies_with_shorts(1), wiring(floorplan(network.net)), network.net.encoding), matter)

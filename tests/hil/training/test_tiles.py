@@ -1,5 +1,7 @@
 """Running a layer through the board, reading by reading."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,3 +104,25 @@ def test_the_table_names_every_junction_once(encoding: Encoding) -> None:
     weight = {"layer": 1, "input": 7, "output": 4, "copy": 2, "sign": 1}
     (index,) = np.flatnonzero(np.logical_and.reduce([rows[name] == value for name, value in weight.items()]))
     assert plan.layers[1].plus[7, 14] == (rows["kernel"][index] * 25 + rows["row"][index]) * 25 + rows["column"][index]
+
+
+@pytest.mark.parametrize("name", ["100-76-10x3", "144-80-60-40-10x3", "196-16c5s2-20c3-10x3"])
+def test_what_is_digitised_for_25_inputs_at_a_time_adds_up_to_the_sums(name: str) -> None:
+    rng = np.random.default_rng(4)
+    for tiles in tiles_of(floorplan(parse_net(name, "independent"))):
+        amps = rng.normal(size=(3, len(tiles.kernel), 25))
+        parts = tiles.block_sums(amps, 25)
+        assert parts.shape == (-(-tiles.slots[0] // 25), 3, tiles.slots[1])
+        np.testing.assert_allclose(parts.sum(axis=0), tiles.sums(amps), atol=1e-12)
+        values = np.zeros((1, tiles.slots[0]), np.float32)
+        values[:, :25] = 1.0
+        driven = tiles.inputs(values).any(axis=(1, 2))
+        assert np.array_equal(driven, tiles.blocks(25) == 0)
+
+
+def test_a_reading_of_several_blocks_is_refused() -> None:
+    tiles = tiles_of(floorplan(parse_net("100-76-10x3", "independent")))[0]
+    rows = tiles.rows.copy()
+    rows[3, 0] = 99 if rows[3, 0] < 75 else 0
+    with pytest.raises(NetError, match="several blocks of 25"):
+        replace(tiles, rows=rows).block_sums(np.zeros((1, len(rows), 25)), 25)
