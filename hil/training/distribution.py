@@ -22,6 +22,8 @@ from hil.training.reproduce import Table, Wafers
 from hil.training.trainer import Images
 
 CONNECTED_WITHIN_S = 10.0
+ALONE_S = 120.0
+"""How long processes of our own may all be gone before what waits for them fails. Workers of a scheduler may come whenever they like."""
 CONFIG = {"distributed.admin.large-graph-warning-threshold": "1GB", "distributed.worker.profile.enabled": False}
 """Maps and images travel with the tasks that name them, once. Profiling would count as processor seconds of training."""
 
@@ -50,11 +52,12 @@ class Crew:
 
 
 @contextmanager
-def connected(workers: str, tell: Tell, within_s: float = CONNECTED_WITHIN_S) -> Generator[Crew]:
+def connected(workers: str, tell: Tell, within_s: float = CONNECTED_WITHIN_S, alone_s: float = ALONE_S) -> Generator[Crew]:
     """workers: dask://HOST:PORT of a scheduler, or a number of processes to start on this machine. Raises WorkerError."""
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(CONFIG))
         if workers.isdecimal() and int(workers):
+            stack.enter_context(dask.config.set({"distributed.scheduler.no-workers-timeout": f"{alone_s:g}s"}))
             # What fails is told by us; dask would add how it stops its own processes on Ctrl-C.
             cluster: Any = LocalCluster(n_workers=int(workers), threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
             address = str(stack.enter_context(cluster).scheduler_address)

@@ -148,6 +148,15 @@ def test_what_a_killed_worker_process_had_and_was_at_is_done_again(asked: Asked,
     assert_same(made, here)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_without_any_worker_process_left_the_command_fails_and_does_not_wait_for_ever(asked: Asked, tmp_path: Path) -> None:
+    with connected("1", unheard, alone_s=0.5) as crew:
+        crew.client.retire_workers()
+        with pytest.raises(WorkerError, match="NoWorkerError"):
+            list(crew.cells(asked.table(tmp_path, ("conventional",)), asked.dies.__getitem__, asked.images, silent))
+
+
 def test_a_cell_that_fails_is_named_with_its_worker_and_all_others_are_kept(asked: Asked, near: Crew, tmp_path: Path) -> None:
     good = asked.dies["P1"][0]
     unread = replace(good, seen=replace(good.seen, siemens_p=good.seen.siemens_p * np.nan))
