@@ -1,5 +1,5 @@
 """A network on dies over the wire: `python -m benchmarks.in_the_loop [--seeds 11 21] [--dies 3] [--images 1000] [--method placed]
-[--map-averages 16] [--averages 4] [--tune 300] [--out FOLDER]`.
+[--map-averages 4] [--averages 4] [--tune 300] [--out FOLDER]`.
 
 The simulated lab and the service as processes of their own; on each wafer the board is calibrated, the wafer characterised, the network
 trained on other dies' maps (a wafer of another seed), placed, written, run on test images by the board's products, and run by the maps.
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--dies", type=int, default=3, help="of each wafer")
     parser.add_argument("--other-dies", type=int, default=8)
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--map-averages", type=int, default=16, help="readings of each junction in the maps of the judged dies")
+    parser.add_argument("--map-averages", type=int, default=USUAL_AVERAGES, help="readings of each junction in the maps of the judged dies")
     parser.add_argument("--averages", type=int, default=4, help="of each product")
     parser.add_argument("--tune", type=int, default=300)
     parser.add_argument("--method", default="placed")
