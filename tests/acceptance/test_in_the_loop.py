@@ -1,5 +1,6 @@
 """A network on a simulated die, over the wire: written, read back, run by the board's own products, as its maps predict."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +51,20 @@ def test_the_die_answers_as_its_maps_predict(bench: Bench, tmp_path: Path) -> No
         with on_board(client, place) as run:
             first = run.sums(0, bench.judge.voltages[None, None]).numpy()
             negative = run.sums(0, -bench.judge.voltages[None, None]).numpy()
+        bounds = replace(place.network.bounds, block_limit=0.5)
+        with on_board(client, replace(place, network=replace(place.network, bounds=bounds))) as run:
+            bounded = run.sums(0, bench.judge.voltages[None, None]).numpy()
         with OnBoard(client, place, as_read("to see what the calibration is good for")) as run:
             uncorrected = run.sums(0, bench.judge.voltages[None, None]).numpy()
-        by_maps = place.bars(measured)[0].sums(bench.judge.voltages[None, None], place.network.layers[0].latent).detach().numpy()
+        bar, latent = place.bars(measured)[0], place.network.layers[0].latent
+        by_maps = bar.sums(bench.judge.voltages[None, None], latent).detach().numpy()
+        bounded_by_maps = bar.sums(bench.judge.voltages[None, None], latent, 0.5).detach().numpy()
         # What is left is noise and the converter's step, in every kernel that adds to a sum, and what a junction differs by from its map.
         assert np.std(first - by_maps) < 0.1
         assert np.std(negative + by_maps) < 0.1, "rows may be driven with either sign"
         assert np.abs((first - by_maps).mean(axis=2)).max() < 0.2
+        assert np.std(bounded - bounded_by_maps) < 0.1, "each block of 25 rows is bounded by itself"
+        assert np.std(bounded_by_maps - by_maps) > 0.3
         assert np.std(uncorrected - by_maps) > 2 * np.std(first - by_maps)
         # One touchdown to calibrate, one to characterise, one to write, one for each time in contact.
-        assert sum(die["touchdowns"] for die in client.wafer("W1")["dies"]) <= 6
+        assert sum(die["touchdowns"] for die in client.wafer("W1")["dies"]) <= 7

@@ -100,6 +100,8 @@ def test_many_places_each_with_its_own_placement_and_weights(encoding: str) -> N
     places = places_of(dies, UNIT_SIEMENS, plan, Electrics(), placement)
     images = torch.rand(1, 1, 20, 60, generator=torch.Generator().manual_seed(9))
     torch.testing.assert_close(logits(images, network, emulated(places, network)), logits(images, network, bars), atol=2e-3, rtol=1e-3)
+    with pytest.raises(NetError, match="cannot be bounded block by block"):
+        logits(images, replace(network, bounds=Bounds(block_limit=1.0)), emulated(places, network))
     assert encoding == "reference" or any(layer.exchanged.any() for layer in placement)
     copies = side_by_side([network, fresh_network(network.net, torch.Generator().manual_seed(10)), network])
     shown = logits(images, copies, emulated(places, copies))
