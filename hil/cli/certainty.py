@@ -84,7 +84,7 @@ def _known(lab: LabClient, asked: Asked) -> _Known:
     method = only_method(checkpoint, asked.method)
     on_dies = restored(checkpoint, method, asked.wafer, pull(lab, asked.wafer).measured)
     siemens = pull_uncertainties(lab, asked.wafer, on_dies.measured)
-    sigma = sigma_of(siemens, on_dies.measured, on_dies.norm_siemens, on_dies.outcome.site.plan.dies)
+    sigma = sigma_of(siemens, on_dies.measured, on_dies.reference.norm_siemens, on_dies.outcome.site.plan.dies)
     newest = lab.conductance_map(asked.wafer, *on_dies.measured.dies[0], state="P")
     read_volts = float(lab.map_meta(newest.map_id)["read_volts"])
     return _Known(checkpoint, method, on_dies, sigma, read_volts)
@@ -151,7 +151,7 @@ def _refined(asked: Asked, known: _Known, file: Path) -> dict[str, Any]:
     with Stage(console, "epochs", recipe.epochs) as stage:
         bench = Bench(before.network.net, train, test.first(asked.images), FULL, seed, lambda _, epoch, __, ___: stage.at(epoch))
         after = trained_on_samples(Work(bench, before.network, before.site), before, known.sigma, recipe, name)
-    facts = {"seed": seed, "norm_siemens": known.on_dies.norm_siemens, "refined": known.method}
+    facts = {"seed": seed, "norm_siemens": known.on_dies.reference.norm_siemens, "refined": known.method}
     placements = {} if after.placement is None else {name: after.placement}
     save_checkpoint(file, {name: after.network}, measured, facts, placements)
     errors = {part: _errors(outcome, known, bench) for part, outcome in (("before", before), ("after", after))}

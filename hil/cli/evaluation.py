@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from hil.cli.output import aligned, emit
 from hil.client import LabClient
 from hil.model.lab import DieIndex
 from hil.training.checkpoint import SHARED, Checkpoint, load_checkpoint
-from hil.training.data import load_mnist
 from hil.training.deployment import Deployment, deployed
 from hil.training.errors import TrainingError
+from hil.training.image_sets import load_images
 from hil.training.in_the_loop import Comparison, Reading, compare, fine_tuned, predicted_scores, program
 from hil.training.network import Network, calibrated, ideal_crossbars
 from hil.training.run import Pulled, pull
@@ -80,20 +81,24 @@ def only_method(checkpoint: Checkpoint, wanted: str | None) -> str:
 
 def _evaluated(lab: LabClient, asked: Evaluating, model: tuple[Checkpoint, str], pulled: Pulled, console: Console) -> dict[str, Any]:
     checkpoint, method = model
-    places = deployed(checkpoint, method, asked.wafer, pulled.measured)
-    train, test = train_and_test(load_mnist(), checkpoint.networks[method].net.image_side)
+    places, changed = deployed(checkpoint, method, asked.wafer, pulled.measured)
+    net, chosen = checkpoint.networks[method].net, load_images()
+    chosen.check(net.name, net.classes)
+    train, test = train_and_test(chosen.images, net.image_side)
     judged = test.first(asked.images)
     found: dict[str, Any] = {
         "wafer": asked.wafer,
         "method": method,
-        "net": checkpoint.networks[method].net.name,
+        "net": net.name,
+        "image_set": chosen.name,
         "origin": pulled.origin,
         "images": len(judged.labels),
         "predicted": [_predicted(place, pulled, judged) for place in places],
+        "refused": {f"{x},{y}": why for (x, y), why in changed.items()},
         "in_the_loop": [],
     }
     for die in asked.dies:
-        place = _place_of(places, die)
+        place = _place_of(places, die, changed)
         console.print(f"die {die}: writing {place.plan.used.size:,} junctions, then {len(judged.labels)} images", highlight=False)
         found["in_the_loop"].append(_in_the_loop(lab, asked, place, pulled, (train, judged)))
     return found
@@ -101,10 +106,12 @@ def _evaluated(lab: LabClient, asked: Evaluating, model: tuple[Checkpoint, str],
 
 def _predicted(place: Deployment, pulled: Pulled, images: Images) -> dict[str, Any]:
     wrong = predicted_scores(place, pulled.measured, images.voltages).argmax(-1) != images.labels
-    return {"dies": [list(die) for die in place.dies], "error_percent": 100 * float(wrong.float().mean())}
+    return {"dies": [list(die) for die in place.dies], "error_percent": 100 * float(wrong.double().mean())}
 
 
-def _place_of(places: list[Deployment], die: DieIndex) -> Deployment:
+def _place_of(places: Sequence[Deployment], die: DieIndex, changed: Mapping[DieIndex, str]) -> Deployment:
+    if die in changed:
+        raise TrainingError(changed[die])
     for place in places:
         if die in place.dies:
             return place
@@ -151,7 +158,8 @@ def text_of(found: dict[str, Any]) -> str:
         lines.append(["; ".join(f"{x},{y}" for x, y in each["dies"]), *("" if cell is None else f"{cell:.2f} %" for cell in cells)])
     title = f"{found['method']} {found['net']} on wafer {found['wafer']} ({found['origin']}): error on {found['images']} images"
     kept = [] if found["model"] is None else [f"kept with model {found['model']}"]
-    return "\n".join([title, aligned(lines), *_currents(found), *kept])
+    refused = [f"refused: {why}" for why in found["refused"].values()]
+    return "\n".join([title, aligned(lines), *refused, *_currents(found), *kept])
 
 
 def _currents(found: dict[str, Any]) -> list[str]:

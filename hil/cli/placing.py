@@ -51,7 +51,7 @@ def place_model(asked: Placing, url: str, token: str | None) -> None:
             _, checkpoint = loaded(lab, asked.model, keep=False)
             method = only_method(checkpoint, asked.method)
             measured = pull(lab, asked.wafer).measured
-            places = deployed(checkpoint, method, asked.wafer, measured)
+            places, changed = deployed(checkpoint, method, asked.wafer, measured)
             asked.out.mkdir(parents=True, exist_ok=True)
             found = [told for place in places for told in _written(lab, asked, place, most_volts(place, measured))]
     except TrainingError as error:
@@ -62,8 +62,10 @@ def place_model(asked: Placing, url: str, token: str | None) -> None:
         x, y = each["die"]
         numbers = (f"{each['junctions']:,}", f"{each['parallel']:,}", f"{each['most_read_volts']:.3f} V")
         lines.append([f"{x},{y}", *numbers, each["target"], each["table"], each["plan"] or ""])
-    result = {"wafer": asked.wafer, "method": method, "net": net, "dies": found}
-    emit(asked.as_json, result, f"{method} {net} on wafer {asked.wafer}\n{aligned(lines)}")
+    refused = {f"{x},{y}": why for (x, y), why in changed.items()}
+    result = {"wafer": asked.wafer, "method": method, "net": net, "dies": found, "refused": refused}
+    told = [f"{method} {net} on wafer {asked.wafer}", aligned(lines), *(f"refused: {why}" for why in refused.values())]
+    emit(asked.as_json, result, "\n".join(told))
 
 
 def _written(lab: LabClient, asked: Placing, place: Deployment, most_read_volts: float) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from hil.model.lab import DieIndex
 from hil.model.maps import npy_bytes, sha256_hex
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
@@ -36,11 +37,19 @@ class Checkpoint:
 
     def check_maps(self, measured: MeasuredWafer) -> None:
         """Raises MapsError naming the first die whose maps are not those the networks were trained on."""
-        for die, digest in map_hashes(measured).items():
+        for text in self.changed(measured).values():
+            raise MapsError(text)
+
+    def changed(self, measured: MeasuredWafer) -> dict[DieIndex, str]:
+        """Why a network may not be put on a die: of every die whose maps are not those the networks were trained on."""
+        found: dict[DieIndex, str] = {}
+        for index, (die, digest) in zip(measured.dies, map_hashes(measured).items(), strict=True):
             trained_on = self.map_hashes.get(die)
             if trained_on != digest:
                 was = "never seen in training" if trained_on is None else f"trained on maps {trained_on[:12]}"
-                raise MapsError(f"die ({die}): maps {digest[:12]} now, {was}; train again, or pull the maps of the training")
+                advice = "place it anew (hil follow), train again, or pull the maps of the training"
+                found[index] = f"die ({die}): maps {digest[:12]} now, {was}; {advice}"
+        return found
 
 
 def map_hashes(measured: MeasuredWafer) -> dict[str, str]:

@@ -3,7 +3,7 @@
 Rule 1: a deployment is whole: with it and the service alone the network runs on its dies.
 Rule 2: it is refused on maps it was not made for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +14,14 @@ from torch import Tensor
 from hil.model.lab import DieIndex
 from hil.training.checkpoint import Checkpoint, map_hashes
 from hil.training.devices import Dies, crossbars, dies_of, own, wiring
-from hil.training.errors import MapsError, TrainingError
-from hil.training.floorplan import Floorplan, LayerPlan, floorplan
-from hil.training.methods import METHODS, Effort, Outcome
+from hil.training.errors import MapsError
+from hil.training.floorplan import Floorplan, LayerPlan
+from hil.training.methods import Outcome
 from hil.training.network import Crossbar, Crossbars, Network
 from hil.training.placed import targets
 from hil.training.placement import placed_wiring
-from hil.training.site import Site, site_of
+from hil.training.restored import restored
+from hil.training.site import Site
 from hil.training.wafer import MeasuredWafer, Reference, reference_of
 
 
@@ -51,7 +52,7 @@ class Deployment:
         for die, digest, made_for in zip(mine.dies, map_hashes(mine).values(), self.map_hashes, strict=True):
             if digest != made_for:
                 text = f"its maps are {digest[:12]} now, the network was made for {made_for[:12]}"
-                raise MapsError(f"die {die} of wafer {self.wafer}: {text}; place it anew (hil evaluate --follow), or train again")
+                raise MapsError(f"die {die} of wafer {self.wafer}: {text}; place it anew (hil follow), or train again")
         return mine
 
     def bars(self, measured: MeasuredWafer) -> Crossbars:
@@ -119,31 +120,14 @@ def _weights(outcome: Outcome, where: Site, dies: Dies) -> list[Tensor]:
         return [bar.weights(layer.latent).flatten(0, 1) for bar, layer in zip(bars, network.layers, strict=True)]
 
 
-def deployed(checkpoint: Checkpoint, method: str, wafer: str, measured: MeasuredWafer) -> list[Deployment]:
-    """A checkpoint's network on the dies it was made for, as many of a wafer's as it knows.
+def deployed(checkpoint: Checkpoint, method: str, wafer: str, measured: MeasuredWafer) -> tuple[list[Deployment], Mapping[DieIndex, str]]:
+    """A checkpoint's network on the dies it was made for, and the dies it may not be put on any more, each with the reason.
 
-    Raises TrainingError for a method that it does not hold, MapsError when a die of it has no maps, or other ones.
+    Raises TrainingError for a method that it does not hold, MapsError when a die of it has no maps, or no die is left.
     """
-    if method not in checkpoint.networks:
-        raise TrainingError(f"the checkpoint holds {', '.join(checkpoint.networks) or 'no network'}, not {method!r}")
-    network = checkpoint.networks[method]
-    mine = _known_dies(checkpoint, wafer, measured)
-    checkpoint.check_maps(mine)
-    reference = reference_of(mine)
-    norm_siemens = float(checkpoint.facts.get("norm_siemens", reference.norm_siemens))
-    reference = replace(reference, norm_siemens=norm_siemens)
-    where = site_of(network.net, floorplan(network.net), mine, reference)
-    corrects = method in METHODS and Effort.CORRECTION in METHODS[method].per_die
-    outcome = Outcome(network, where.corrected() if corrects else where, checkpoint.placements.get(method))
-    return deployments(outcome, Origin(method, wafer, where, mine, reference))
-
-
-def _known_dies(checkpoint: Checkpoint, wafer: str, measured: MeasuredWafer) -> MeasuredWafer:
-    """In the checkpoint's order, which is that of its copies and placements."""
-    if not checkpoint.map_hashes:
-        raise MapsError("the checkpoint was made for no die: train it on the wafer (hil train --wafer)")
-    wanted = [tuple(int(number) for number in die.split(",")) for die in checkpoint.map_hashes]
-    missing = [die for die in wanted if die not in measured.dies]
-    if missing:
-        raise MapsError(f"die {missing[0]}, which the network was made for, has no maps on wafer {wafer}")
-    return measured.take([measured.dies.index((x, y)) for x, y in wanted])
+    found = restored(checkpoint, method, wafer, measured, strict=False)
+    origin = Origin(method, wafer, found.where, found.measured, found.reference)
+    places = [place for place in deployments(found.outcome, origin) if found.changed.keys().isdisjoint(place.dies)]
+    if not places:
+        raise MapsError(next(iter(found.changed.values())))
+    return places, found.changed

@@ -2,6 +2,7 @@
 
 Rule: refused on other maps, as wherever a checkpoint is put on dies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hil.model.lab import DieIndex
@@ -9,17 +10,21 @@ from hil.training.checkpoint import Checkpoint
 from hil.training.errors import MapsError, TrainingError
 from hil.training.floorplan import floorplan
 from hil.training.methods import METHODS, Effort, Outcome
-from hil.training.site import site_of
-from hil.training.wafer import MeasuredWafer, reference_of
+from hil.training.site import Site, site_of
+from hil.training.wafer import MeasuredWafer, Reference, reference_of
 
 
 @dataclass(frozen=True)
 class Restored:
-    """outcome: of all dies that the checkpoint knows. measured: their maps, in its order. norm_siemens: of one weight unit, S."""
+    """outcome: of all dies that the checkpoint knows. where: their site before any
+    correction. measured: their maps, in its order. reference: with the
+    weight unit that the network was made in. changed: dies whose maps are others, and why they are not to be used."""
 
     outcome: Outcome
+    where: Site
     measured: MeasuredWafer
-    norm_siemens: float
+    reference: Reference
+    changed: Mapping[DieIndex, str]
 
     @property
     def places(self) -> tuple[tuple[DieIndex, ...], ...]:
@@ -29,18 +34,21 @@ class Restored:
         return tuple(dies[start : start + slots] for start in range(0, len(dies), slots))
 
 
-def restored(checkpoint: Checkpoint, method: str, wafer: str, measured: MeasuredWafer) -> Restored:
-    """Raises TrainingError for a method that the checkpoint does not hold, MapsError where a die's maps are missing or others."""
+def restored(checkpoint: Checkpoint, method: str, wafer: str, measured: MeasuredWafer, *, strict: bool = True) -> Restored:
+    """strict: no die's maps may be others; else some may, and `changed` names them. Raises TrainingError for a method that the checkpoint
+    does not hold, MapsError where a die's maps are missing or others."""
     if method not in checkpoint.networks:
         raise TrainingError(f"the checkpoint holds {', '.join(checkpoint.networks) or 'no network'}, not {method!r}")
     mine = _known(checkpoint, wafer, measured)
-    checkpoint.check_maps(mine)
+    changed = checkpoint.changed(mine)
+    if changed and (strict or len(changed) == len(mine.dies)):
+        raise MapsError(next(iter(changed.values())))
     network, reference = checkpoint.networks[method], reference_of(mine)
-    norm_siemens = float(checkpoint.facts.get("norm_siemens", reference.norm_siemens))
-    where = site_of(network.net, floorplan(network.net), mine, replace(reference, norm_siemens=norm_siemens))
+    reference = replace(reference, norm_siemens=float(checkpoint.facts.get("norm_siemens", reference.norm_siemens)))
+    where = site_of(network.net, floorplan(network.net), mine, reference)
     corrects = method in METHODS and Effort.CORRECTION in METHODS[method].per_die
     outcome = Outcome(network, where.corrected() if corrects else where, checkpoint.placements.get(method))
-    return Restored(outcome, mine, norm_siemens)
+    return Restored(outcome, where, mine, reference, changed)
 
 
 def _known(checkpoint: Checkpoint, wafer: str, measured: MeasuredWafer) -> MeasuredWafer:

@@ -17,7 +17,15 @@ def looped(die: list[int], calibration: str | None, why: str | None = None) -> d
 
 def found(*in_the_loop: dict[str, object]) -> dict[str, object]:
     predicted = [{"dies": [[0, 0]], "error_percent": 3.0}, {"dies": [[-3, 0]], "error_percent": 2.5}]
-    said = {"method": "placed", "net": "100-76-10x3", "wafer": "W1", "origin": "simulated; seed=7", "images": 1000, "model": None}
+    said = {
+        "method": "placed",
+        "net": "100-76-10x3",
+        "wafer": "W1",
+        "origin": "simulated; seed=7",
+        "images": 1000,
+        "model": None,
+        "refused": {},
+    }
     return {**said, "predicted": predicted, "in_the_loop": list(in_the_loop)}
 
 
@@ -37,6 +45,12 @@ def test_uncorrected_currents_are_said_to_be_so_and_what_to_do() -> None:
         "currents as they were read: board B1 was never calibrated; run the plan calibrate",
     ]
     assert "currents" not in text_of(found())
+
+
+def test_a_die_that_changed_is_named_and_the_others_have_their_lines() -> None:
+    text = text_of({**found(), "refused": {"1,0": "die (1,0): maps ab now, trained on maps cd; place it anew"}})
+    assert text.splitlines()[-1] == "refused: die (1,0): maps ab now, trained on maps cd; place it anew"
+    assert len(text.splitlines()) == 5
 
 
 def test_dies_are_named_as_pairs() -> None:

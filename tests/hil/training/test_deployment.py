@@ -63,7 +63,7 @@ def test_a_checkpoint_on_its_own_maps_is_the_same_deployment_and_on_others_is_re
     facts = {"norm_siemens": reference_of(measured).norm_siemens}
     save_checkpoint(tmp_path / "m", {PLACED: outcome.network}, measured, facts, {PLACED: outcome.placement})
     kept = load_checkpoint(tmp_path / "m")
-    again = deployed(kept, PLACED, "W1", measured)
+    again, _ = deployed(kept, PLACED, "W1", measured)
     for before, after in zip(places, again, strict=True):
         assert np.array_equal(before.targets(), after.targets())
         assert torch.equal(
@@ -76,6 +76,12 @@ def test_a_checkpoint_on_its_own_maps_is_the_same_deployment_and_on_others_is_re
         deployed(kept, PLACED, "W1", other)
     with pytest.raises(MapsError, match="place it anew"):
         predicted_scores(places[0], other, bench.judge.voltages)
+    one = measured.siemens_p.copy()
+    one[2] *= np.float32(1.001)
+    left, changed = deployed(kept, PLACED, "W1", replace(measured, siemens_p=one))
+    assert [place.dies for place in left] == [(die,) for die in measured.dies if die != measured.dies[2]]
+    assert list(changed) == [measured.dies[2]]
+    assert "hil follow" in changed[measured.dies[2]]
     with pytest.raises(MapsError, match="has no maps on wafer W1"):
         deployed(kept, PLACED, "W1", measured.take([0, 1]))
 

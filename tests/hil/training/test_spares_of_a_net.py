@@ -101,7 +101,7 @@ def test_a_checkpoint_knows_its_spares(made: Callable[[str], tuple[Outcome, Orig
     file = tmp_path / "m.safetensors"
     facts = {"norm_siemens": origin.reference.norm_siemens}
     save_checkpoint(file, {PLACED_CORRECTED: outcome.network}, broken, facts, {PLACED_CORRECTED: outcome.placement})
-    again = deployed(load_checkpoint(file), PLACED_CORRECTED, "W1", broken)
+    again, _ = deployed(load_checkpoint(file), PLACED_CORRECTED, "W1", broken)
     for before, after in zip(deployments(outcome, origin), again, strict=True):
         assert np.array_equal(before.targets(), after.targets())
 
