@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from hil.store.protocol import StoreError
+from hil.store.errors import StoreError
 
 LOG = logging.getLogger("hil.api")
 POLL_S = 0.020

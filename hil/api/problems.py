@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from hil.model.refusals import PlanRefused
 from hil.model.runs import IllegalTransition
 from hil.runs.errors import CommandMissing
-from hil.store.protocol import Corrupt, KeyConflict, NotFound, StoreError, Unwritable
+from hil.store.errors import Corrupt, KeyConflict, NotFound, StoreError, Unwritable
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mtj-hil:problem:"

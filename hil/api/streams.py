@@ -13,7 +13,7 @@ from hil.api.context import Services
 from hil.api.problems import Problem
 from hil.api.views import event_view, run_view
 from hil.model.runs import ENDED
-from hil.store.protocol import NotFound
+from hil.store.errors import NotFound
 from hil.store.records import EventRecord
 
 BATCH = 500

@@ -5,7 +5,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hil.api.context import Services
-from hil.store.protocol import StoreError
+from hil.store.errors import StoreError
 
 HEADER = "Lab-Warning"
 _STRANGERS = (401, 403)

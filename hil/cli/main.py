@@ -28,7 +28,7 @@ from hil.cli.output import tell
 from hil.cli.token_commands import tokens
 from hil.client import LabError, Unauthorized
 from hil.model.lab import LabConfigError
-from hil.store.protocol import StoreError
+from hil.store.errors import StoreError
 
 # Negative die coordinates are arguments, not options.
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}

@@ -55,7 +55,7 @@ def check(
 def _warn_if_latched(data: Path) -> None:
     """By the station's service, where there has been one."""
     from hil.store import FILE_NAME, open_store
-    from hil.store.protocol import StoreError
+    from hil.store.errors import StoreError
 
     if not (data / FILE_NAME).exists():
         return

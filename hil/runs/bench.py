@@ -19,7 +19,9 @@ from hil.runs.stops import Stops
 from hil.station.emergency import stop_everything
 from hil.station.errors import NotMadeSafe, StationError
 from hil.station.station import Station, open_station
-from hil.store.protocol import NeedleLog, PulseIntents, Store, Unwritable
+from hil.store.errors import Unwritable
+from hil.store.logs import NeedleLog, PulseIntents
+from hil.store.protocol import Store
 
 _log = logging.getLogger(__name__)
 

@@ -27,7 +27,8 @@ from hil.runs.retention import ROUND, round_name
 from hil.runs.stops import Stop, Stops
 from hil.station.errors import NotMadeSafe
 from hil.station.station import Station
-from hil.store.protocol import NotFound, Store, Unwritable
+from hil.store.errors import NotFound, Unwritable
+from hil.store.protocol import Store
 from hil.store.records import EventRecord, LiveRecord, MapRecord, RunRecord
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from hil.model.runs import RunState
 from hil.runs.errors import CommandMissing, RunFailed
 from hil.station.describe import lost
 from hil.station.errors import InterlockOpen, NeedlesSpent, NotAligned, NotMadeSafe, StationError
-from hil.store.protocol import StoreError, Unwritable
+from hil.store.errors import StoreError, Unwritable
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from typing import Self
 
 from hil.model.lab import LabConfig
 from hil.runs.lifesign import LifeSign, Word
-from hil.store.protocol import Store, StoreError
+from hil.store.errors import StoreError
+from hil.store.protocol import Store
 
 BEAT_S = 0.1
 STALE_S = 1.2

@@ -16,7 +16,8 @@ from hil.model.lab import DieIndex, LabConfig
 from hil.model.maps import ConductanceMap, DefectMap, MapState, Meta, canonical_json, from_npy_bytes, sha256_hex
 from hil.model.runs import MapMeasured
 from hil.runs.metadata import identify
-from hil.store.protocol import NotFound, Store
+from hil.store.errors import NotFound
+from hil.store.protocol import Store
 from hil.store.records import MapRecord, RunRecord
 from hil.store.shelf import stamp
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from hil.store.protocol import Unwritable
+from hil.store.errors import Unwritable
 
 FILE_NAME = "worker.life"
 LOCK_NAME = "worker.lock"

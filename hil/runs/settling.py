@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from drivers.errors import ProtocolError, Refused
 from hil.station.instruments import PulseWitness
-from hil.store.protocol import PulseIntents
+from hil.store.logs import PulseIntents
 from hil.store.records import OpenIntent
 
 _log = logging.getLogger(__name__)

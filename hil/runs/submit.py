@@ -29,7 +29,8 @@ from hil.model.runs import Step
 from hil.runs.biasing import reread_course, smu_course
 from hil.runs.commands import require_commands
 from hil.runs.estimate import duration_s
-from hil.store.protocol import NotFound, Store
+from hil.store.errors import NotFound
+from hil.store.protocol import Store
 from hil.store.records import RunRecord, WaferRecord
 
 

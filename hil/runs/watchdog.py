@@ -25,7 +25,8 @@ from hil.station.emergency import clear_emergency, stop_everything
 from hil.station.errors import StationError
 from hil.station.instruments import load_drivers
 from hil.store import open_store
-from hil.store.protocol import Store, StoreError
+from hil.store.errors import StoreError
+from hil.store.protocol import Store
 from hil.store.records import StationRecord
 
 _log = logging.getLogger(__name__)

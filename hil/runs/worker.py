@@ -23,7 +23,8 @@ from hil.runs.lifesign import LOCK_NAME, LifeSign
 from hil.runs.stops import Stops, heard
 from hil.station.emergency import stop_everything
 from hil.store import open_store
-from hil.store.protocol import Store, StoreError, Unwritable
+from hil.store.errors import StoreError, Unwritable
+from hil.store.protocol import Store
 from hil.store.shelf import utc_now
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from drivers.protocols import Prober
 from hil.station.errors import NotAligned
-from hil.store.protocol import NeedleLog
+from hil.store.logs import NeedleLog
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from hil.station.alignment import Alignment
 from hil.station.errors import OPEN_OHMS, ContactFailed, WrongDie
 from hil.station.instruments import Instruments
 from hil.station.touchdowns import Touchdowns
-from hil.store.protocol import Unwritable
+from hil.store.errors import Unwritable
 from hil.store.records import Finding, Touch
 
 _log = logging.getLogger(__name__)

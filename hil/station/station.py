@@ -28,7 +28,7 @@ from hil.station.reading import BoardWriting, Conductance, KernelWritten
 from hil.station.smu_path import Junction, SmuRead
 from hil.station.sweeping import SweepHow, Traces, sweep_junctions
 from hil.station.touchdowns import NeedleLogInMemory, Touchdowns
-from hil.store.protocol import NeedleLog
+from hil.store.logs import NeedleLog
 
 _log = logging.getLogger(__name__)
 

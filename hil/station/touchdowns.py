@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from hil.model.lab import DieIndex, Limits
 from hil.station.errors import CardSpent, CleaningDue, TouchdownsSpent
-from hil.store.protocol import NeedleLog
+from hil.store.logs import NeedleLog
 from hil.store.records import AlignmentDoubt, Touch, Wear
 
 _log = logging.getLogger(__name__)

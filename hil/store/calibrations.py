@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, func, select
 from hil.model.maps import canonical_json, npy_bytes, sha256_hex
 from hil.model.runs import CalibrationMade
 from hil.store import schema
+from hil.store.errors import NotFound
 from hil.store.objects import Objects
-from hil.store.protocol import NotFound
 from hil.store.records import CalibrationRecord
 from hil.store.shelf import Shelf, stamp
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from hil.store import schema
-from hil.store.protocol import StoreError, Unwritable
+from hil.store.errors import StoreError, Unwritable
 from hil.store.upgrade import fill_needle_log
 
 FILE_NAME = "hil.sqlite"

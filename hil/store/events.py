@@ -25,8 +25,8 @@ from hil.model.maps import from_npy_bytes, npy_bytes
 from hil.model.runs import CalibrationMade, ContactMade, Event, MapMeasured, Noted, ObjectMeasured, RunState, StepMeasured
 from hil.store import schema
 from hil.store.calibrations import insert_calibration, kept_calibration
+from hil.store.errors import StoreError
 from hil.store.maps import insert_map, kept_map
-from hil.store.protocol import StoreError
 from hil.store.records import EventRecord, ObjectRecord, RunRecord
 from hil.store.runs import find_run
 from hil.store.shelf import Shelf

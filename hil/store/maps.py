@@ -9,8 +9,8 @@ from hil.model.lab import DieIndex
 from hil.model.maps import ConductanceMap, DefectMap, MapKind, map_id, npy_bytes
 from hil.model.runs import MapMeasured
 from hil.store import schema
+from hil.store.errors import NotFound
 from hil.store.objects import Objects
-from hil.store.protocol import NotFound
 from hil.store.records import MapRecord
 from hil.store.shelf import Shelf
 

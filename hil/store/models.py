@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from hil.store import schema
-from hil.store.protocol import NotFound
+from hil.store.errors import NotFound
 from hil.store.records import EvaluationRecord, ModelRecord
 from hil.store.shelf import Shelf
 

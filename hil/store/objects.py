@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from hil.model.maps import sha256_hex
-from hil.store.protocol import Corrupt, NotFound, Unwritable
+from hil.store.errors import Corrupt, NotFound, Unwritable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from hil.model.lab import DieIndex
 from hil.model.maps import MapKind
 from hil.model.runs import Event, MapMeasured, RunState, Step
+from hil.store.logs import NeedleLog, PulseIntents
 from hil.store.records import (
-    AlignmentDoubt,
     CalibrationRecord,
     CardRecord,
     EvaluationRecord,
@@ -19,118 +19,13 @@ from hil.store.records import (
     MapRecord,
     ModelRecord,
     ObjectRecord,
-    OpenIntent,
     RunRecord,
     Scope,
     StationRecord,
     TokenRecord,
-    Touch,
     TouchRecord,
     WaferRecord,
-    Wear,
 )
-
-
-class StoreError(Exception):
-    """Base of what the store raises."""
-
-
-class NotFound(StoreError):
-    """No such row or object; the text names it."""
-
-
-class KeyConflict(StoreError):
-    """An Idempotency-Key was used before with another body."""
-
-
-class Corrupt(StoreError):
-    """An object's bytes no longer match their hash."""
-
-
-class Unwritable(StoreError):
-    """The data directory cannot be written: disk full, read-only, no permission, or held by another program for too long.
-    Nothing was changed."""
-
-
-class PulseIdsExhausted(StoreError):
-    """The link's 32-bit pulse numbers are used up; the store refuses rather than wrap round."""
-
-
-class PulseIntents(Protocol):
-    """drivers.protocols.PulseIds on durable rows, with `at` to say what the next intents are for."""
-
-    def at(self, run: str, wafer: str, die: DieIndex) -> None: ...
-    def opened(self, serial: str, session: int) -> None:
-        """The controller that all ids from now on are for, and the session with it."""
-        ...
-
-    def reserve(self, count: int, pulse_volts: float, pulse_s: float) -> int:
-        """Raises PulseIdsExhausted, Unwritable: then no pulse may be sent."""
-        ...
-
-    def settle(self, first_id: int, outcomes: Sequence[str]) -> None: ...
-    def advance(self, last_id: int) -> None: ...
-    def flush(self) -> None:
-        """Outcomes told so far are on disk when it returns."""
-        ...
-
-    def unsettled(self) -> list[OpenIntent]:
-        """Oldest first: what a process that is gone, or a store that could not be written, left open."""
-        ...
-
-    def settle_left(self, outcomes: Mapping[int, Sequence[str]], told: Mapping[str | None, str]) -> None:
-        """Record what became of unsettled intents, by first id. told: what the record of each run says of it, None: the
-        station's. One transaction."""
-        ...
-
-
-class NeedleLog(Protocol):
-    """Touchdowns on durable rows, with `at` to say what the next ones are for. For the one thread that moves the chuck."""
-
-    def at(self, wafer: str, run: str | None) -> None: ...
-    def wear(self, die: DieIndex | None = None) -> Wear:
-        """As it is now. die: of the wafer of `at`."""
-        ...
-
-    def book(self, die: DieIndex, attempt: int) -> int:
-        """Number of a touchdown to come, on disk when it returns. attempt: which one of its contact, 1, 2, ...
-
-        Raises Unwritable: then nothing may touch.
-        """
-        ...
-
-    def book_cleaning(self, touches: int) -> int:
-        """As `book`, of a cleaning to come."""
-        ...
-
-    def give_back(self, number: int) -> None:
-        """The prober refused to move: nothing was touched."""
-        ...
-
-    def made(self, number: int, touch: Touch) -> None:
-        """What came of a booked touchdown."""
-        ...
-
-    def cleaned(self, number: int, counter: int) -> None:
-        """A booked cleaning came to its end. counter: the prober's own, afterwards."""
-        ...
-
-    def lend_overtravel(self, on: bool) -> None:
-        """The service is about to switch the prober's overtravel on, or has switched it off again; on disk when it returns."""
-        ...
-
-    def note_alignment(self, why: str | None) -> None:
-        """What may have moved the wafer on the chuck, seen or told while the run of `at` was measured; None: it is aligned again."""
-        ...
-
-    def alignment_doubt(self) -> AlignmentDoubt | None:
-        """None while nothing is known against the alignment."""
-        ...
-
-    def counted(self, prober: str, counter: int, others: int, text: str | None) -> None:
-        """What the prober's own counter says. prober: its serial number. others: touchdowns by it that are not ours. text: how it
-        differs from ours, None where there is nothing to tell."""
-        ...
 
 
 class Store(Protocol):

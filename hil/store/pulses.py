@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from hil.model.lab import DieIndex
 from hil.store import schema
 from hil.store.database import Database
-from hil.store.protocol import PulseIdsExhausted
+from hil.store.errors import PulseIdsExhausted
 from hil.store.records import OpenIntent
 
 LAST_PULSE_ID = 0xFFFF_FFFF

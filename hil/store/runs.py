@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from hil.model.runs import ENDED, RunState, Step, check_transition
 from hil.store import schema
-from hil.store.protocol import KeyConflict, NotFound
+from hil.store.errors import KeyConflict, NotFound
 from hil.store.records import RunRecord
 from hil.store.shelf import Shelf
 

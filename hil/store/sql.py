@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hil.store.calibrations import Calibrations
 from hil.store.database import Database
+from hil.store.errors import Unwritable
 from hil.store.events import Events
 from hil.store.imports import Imports
 from hil.store.live import Live
@@ -11,7 +12,7 @@ from hil.store.maps import Maps
 from hil.store.models import Models
 from hil.store.needles import Needles
 from hil.store.objects import Objects
-from hil.store.protocol import Store, Unwritable
+from hil.store.protocol import Store
 from hil.store.pulses import SqlPulseIds
 from hil.store.shelf import Clock, utc_now
 from hil.store.station import Station

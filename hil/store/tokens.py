@@ -12,7 +12,7 @@ from sqlalchemy import Row, select
 
 from hil.model.maps import sha256_hex
 from hil.store import schema
-from hil.store.protocol import NotFound
+from hil.store.errors import NotFound
 from hil.store.records import Scope, TokenRecord
 from hil.store.shelf import Shelf
 

@@ -6,7 +6,7 @@ from sqlalchemy import Row, select
 
 from hil.model.lab import DieIndex
 from hil.store import schema
-from hil.store.protocol import NotFound
+from hil.store.errors import NotFound
 from hil.store.records import WaferRecord
 from hil.store.shelf import Shelf
 

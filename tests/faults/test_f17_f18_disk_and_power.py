@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from hil.store import open_store
-from hil.store.protocol import StoreError
+from hil.store.errors import StoreError
 from tests.support.c_end import compiler
 from tests.support.device_end import ENDS
 from tests.support.served_end import Served, opened, served_end

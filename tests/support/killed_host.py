@@ -27,7 +27,7 @@ from drivers.board_values import WriteVerifySettings
 from drivers.crossbar import Crossbar, open_crossbar
 from hil.runs.settling import settle_left
 from hil.store import open_store
-from hil.store.protocol import PulseIntents
+from hil.store.logs import PulseIntents
 
 FIRST_UV = 700_000
 """Every command has an amplitude of its own, this and its number in uV: each pulse in the board's log tells whose it is."""

@@ -14,7 +14,8 @@ import pytest
 
 from hil.api.longpoll import ChangeHub
 from hil.model.runs import Step, StepMeasured
-from hil.store.protocol import Store, StoreError
+from hil.store.errors import StoreError
+from hil.store.protocol import Store
 from hil.store.records import MapRecord
 from tests.support.service import Board, Service, mounted, put_conductance, put_defects, running_run
 from tests.support.waiting import until

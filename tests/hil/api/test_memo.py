@@ -10,7 +10,8 @@ import pytest
 
 from hil.api.memo import KEPT_S, MOST_ANSWERS, Memo
 from hil.store import open_store
-from hil.store.protocol import NotFound, Store
+from hil.store.errors import NotFound
+from hil.store.protocol import Store
 from tests.support.service import Board, mounted, put_conductance, running_run
 
 LATEST = "/api/v1/dies/W1/0/0/maps/latest"

@@ -9,7 +9,8 @@ import pytest
 from hil.api.watermark import Watermark
 from hil.model.runs import Step, StepMeasured
 from hil.store import open_store
-from hil.store.protocol import Store, StoreError
+from hil.store.errors import StoreError
+from hil.store.protocol import Store
 from tests.support.service import put_conductance, put_defects, running_run
 
 

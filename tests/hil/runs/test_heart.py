@@ -15,7 +15,8 @@ from hil.runs.bench import Bench
 from hil.runs.heart import STALE_S, UNHEARD_S, Heart, patience_s
 from hil.runs.lifesign import FILE_NAME, LifeSign, Word
 from hil.runs.stops import Stops
-from hil.store.protocol import Store, Unwritable
+from hil.store.errors import Unwritable
+from hil.store.protocol import Store
 from tests.hil.runs.helpers import opened
 from tests.hil.runs.simulated_lab import SimulatedLab
 from tests.support.waiting import until

@@ -14,7 +14,8 @@ from firmware_protocol.framing import Frame, Kind
 from hil.model.lab import load_lab
 from hil.model.runs import RunState
 from hil.runs.settling import settle_left
-from hil.store.protocol import PulseIntents, Store
+from hil.store.logs import PulseIntents
+from hil.store.protocol import Store
 from tests.hil.runs.behind_relay import behind_relay
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import GEOMETRY, SimulatedLab

@@ -11,7 +11,8 @@ from hil.model.maps import npy_bytes
 from hil.model.refusals import PlanRefused
 from hil.runs.estimate import duration_s
 from hil.runs.submit import dry_run, expand, submit_plan, unit_of
-from hil.store.protocol import KeyConflict, Store
+from hil.store.errors import KeyConflict
+from hil.store.protocol import Store
 from tests.hil.runs.helpers import plan_of
 
 LAB = LabConfig.model_validate(

@@ -20,7 +20,8 @@ from hil.runs.leaving import WORKER, last_outcome, tell_left
 from hil.runs.lifesign import LOCK_NAME, LifeSign, Word
 from hil.runs.vigil import LONGEST_LOOK_S, MISSED_S
 from hil.runs.watchdog import AGAIN, GRACE_S, RETRY_S, Watchdog
-from hil.store.protocol import Store, StoreError
+from hil.store.errors import StoreError
+from hil.store.protocol import Store
 from tests.hil.runs.behind_relay import behind_relay, silence
 from tests.hil.runs.helpers import plan_of
 from tests.hil.runs.simulated_lab import SimulatedLab

@@ -7,7 +7,7 @@ from drivers.smu.values import SourceSettings
 from hil.station.errors import CardSpent, CleaningDue, ContactFailed, NotInContact, TouchdownsSpent
 from hil.station.station import open_station
 from hil.station.touchdowns import NeedleLogInMemory
-from hil.store.protocol import Unwritable
+from hil.store.errors import Unwritable
 from tests.support.simulated_lab import CountedPulseIds, SimulatedLab
 
 DIE = (0, 0)

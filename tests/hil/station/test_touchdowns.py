@@ -10,7 +10,7 @@ from hil.model.lab import Limits
 from hil.station.errors import CardSpent, CleaningDue, ContactFailed, NeedlesSpent, TouchdownsSpent
 from hil.station.touchdowns import Difference, NeedleLogInMemory, Touchdowns, difference
 from hil.store import open_store
-from hil.store.protocol import NeedleLog
+from hil.store.logs import NeedleLog
 from hil.store.records import AlignmentDoubt, Touch, Wear
 
 DIE, OTHER = (0, 0), (1, 0)

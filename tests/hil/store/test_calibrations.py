@@ -7,7 +7,8 @@ import pytest
 
 from hil.model.maps import from_npy_bytes
 from hil.model.runs import CalibrationMade, MapMeasured
-from hil.store.protocol import NotFound, Store
+from hil.store.errors import NotFound
+from hil.store.protocol import Store
 from tests.hil.store.conftest import conductance, running
 
 

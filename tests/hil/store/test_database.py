@@ -10,7 +10,8 @@ import pytest
 
 from hil.store import open_store
 from hil.store.database import FILE_NAME
-from hil.store.protocol import Store, StoreError, Unwritable
+from hil.store.errors import StoreError, Unwritable
+from hil.store.protocol import Store
 
 
 def test_a_new_directory_becomes_a_store_and_opens_again(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from hil.model.maps import DefectMap, from_npy_bytes
 from hil.model.runs import ContactMade, MapMeasured, Noted, ObjectMeasured, RunState, Step, StepMeasured
-from hil.store.protocol import NotFound, Store, StoreError
+from hil.store.errors import NotFound, StoreError
+from hil.store.protocol import Store
 from tests.hil.store.conftest import conductance, queued, running
 
 DIE = (-3, 0)

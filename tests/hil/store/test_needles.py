@@ -9,7 +9,8 @@ import pytest
 from hil.model.runs import ContactMade, Noted
 from hil.store import open_store
 from hil.store.database import FILE_NAME
-from hil.store.protocol import NeedleLog, Store
+from hil.store.logs import NeedleLog
+from hil.store.protocol import Store
 from hil.store.records import Touch, Wear
 from tests.hil.store.conftest import HandClock, running
 

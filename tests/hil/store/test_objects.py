@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from hil.model.maps import sha256_hex
+from hil.store.errors import Corrupt, NotFound, Unwritable
 from hil.store.objects import Objects
-from hil.store.protocol import Corrupt, NotFound, Unwritable
 
 
 def test_what_was_put_comes_back_by_its_hash(tmp_path: Path) -> None:

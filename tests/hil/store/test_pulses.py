@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from hil.store import open_store, schema
 from hil.store.database import Database
-from hil.store.protocol import PulseIdsExhausted, Store
+from hil.store.errors import PulseIdsExhausted
+from hil.store.protocol import Store
 from hil.store.pulses import LAST_PULSE_ID
 
 

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hil.model.runs import ENDED, TRANSITIONS, IllegalTransition, RunState
-from hil.store.protocol import KeyConflict, NotFound, Store
+from hil.store.errors import KeyConflict, NotFound
+from hil.store.protocol import Store
 from tests.hil.store.conftest import PLAN, HandClock, queued, running, steps
 
 QUEUED, RUNNING, PAUSED, FAILED, ABORTED = RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.FAILED, RunState.ABORTED

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hil.store.database import FILE_NAME
-from hil.store.protocol import NotFound, Store
+from hil.store.errors import NotFound
+from hil.store.protocol import Store
 from tests.hil.store.conftest import HandClock
 
 
