@@ -31,8 +31,8 @@ from hil.training.in_the_loop import Comparison, Reading, Written, compare, fine
 from hil.training.methods import METHODS, Work
 from hil.training.net import parse_net
 from hil.training.network import Network, logits
+from hil.training.pull import pull
 from hil.training.reproduce import software_network
-from hil.training.run import pull
 from hil.training.site import site
 from hil.training.trainer import Images, generator, threads, train_and_test
 from hil.training.wafer import MeasuredWafer, reference_of

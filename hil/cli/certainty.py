@@ -22,8 +22,8 @@ from hil.training.image_sets import load_images
 from hil.training.methods import METHODS, Effort, Outcome, Work
 from hil.training.network import Statistics
 from hil.training.packing import COLUMNS, PER_DIE, PER_KERNEL
+from hil.training.pull import pull
 from hil.training.restored import Restored, restored
-from hil.training.run import pull
 from hil.training.trainer import Recipe, generator, threads, train_and_test
 from hil.training.uncertain import Worth, errors_on_samples, trained_on_samples, worth_reading_again
 

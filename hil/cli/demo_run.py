@@ -26,8 +26,8 @@ from hil.training.cells import Cell
 from hil.training.data import Mnist, load_mnist
 from hil.training.methods import CONVENTIONAL, HARDWARE_AWARE, PLACED, SOFTWARE, STATISTICS_AWARE
 from hil.training.net import parse_net
+from hil.training.pull import Pulled, pull
 from hil.training.reproduce import Table, cells, halves
-from hil.training.run import Pulled, pull
 from hil.training.table import baseline_error_percent, rows
 from hil.training.trainer import threads, train_and_test
 from hil.training.wafer import usable

@@ -19,7 +19,7 @@ from hil.training.errors import TrainingError
 from hil.training.image_sets import load_images
 from hil.training.in_the_loop import Comparison, Reading, compare, fine_tuned, predicted_scores, program
 from hil.training.network import Network, calibrated, ideal_crossbars
-from hil.training.run import Pulled, pull
+from hil.training.pull import Pulled, pull
 from hil.training.trainer import Images, threads, train_and_test
 
 CALIBRATION_IMAGES = 10_000

@@ -24,7 +24,7 @@ from hil.training.errors import TrainingError
 from hil.training.network import Hidden
 from hil.training.packing import COLUMNS, ROWS
 from hil.training.placed import AP, LEAVE, P, table
-from hil.training.run import pull
+from hil.training.pull import pull
 from hil.training.tiles import tiles_of
 from hil.training.wafer import MeasuredWafer, reference_of
 

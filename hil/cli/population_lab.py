@@ -21,7 +21,7 @@ from hil.cli.demo_progress import Stage
 from hil.training.data import cache_folder
 from hil.training.errors import MapsError
 from hil.training.populations import Population
-from hil.training.run import pull
+from hil.training.pull import pull
 from hil.training.wafer import MeasuredWafer
 
 WAFER = "POPULATION"

@@ -23,8 +23,8 @@ from hil.training.methods import METHODS, SOFTWARE
 from hil.training.net import parse_net
 from hil.training.origins import keep_origins, simulated_population
 from hil.training.populations import OTHER_SEED, TEST_SEED, population
+from hil.training.pull import pull
 from hil.training.reproduce import Group, Table, Wafers, cells, halves, software_network
-from hil.training.run import pull
 from hil.training.table import Row, baseline_error_percent, rows, software_row
 from hil.training.trainer import Images, threads, train_and_test
 from hil.training.wafer import usable

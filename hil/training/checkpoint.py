@@ -4,6 +4,7 @@ are checked on loading."""
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from hil.training.wafer import MeasuredWafer
 from hil.training.whole import whole
 
 FORMAT = "mtj-hil-checkpoint-2"
+FORMAT_DRIVEN = "mtj-hil-checkpoint-3"
+"""As the one before, but for networks whose rows are not driven with the plain values, or whose blocks are bounded: who does not know of
+that must not read them, for it would be silently wrong."""
+DRIVE = ("rest", "order")
 SHARED = ", shared"
 """After a method's name: the one weight set of which each die got its copy."""
 
@@ -71,7 +76,7 @@ def _drive_tensors(networks: Mapping[str, Network]) -> dict[str, Tensor]:
     return {
         f"{method}/{index}/{name}": tensor.contiguous()
         for method, network in networks.items()
-        for name in ("rest", "order")
+        for name in DRIVE
         for index, tensor in enumerate(getattr(network, name))
     }
 
@@ -97,7 +102,7 @@ def checkpoint_bytes(
     """
     placements = placements or {}
     header = {
-        "format": FORMAT,
+        "format": FORMAT_DRIVEN if any(_is_driven(network) for network in networks.values()) else FORMAT,
         "methods": json.dumps({method: _described(network) for method, network in networks.items()}),
         "maps": json.dumps({} if measured is None else map_hashes(measured)),
         "placed": json.dumps(list(placements)),
@@ -124,14 +129,21 @@ def load_checkpoint(file: Path) -> Checkpoint:
     try:
         with safe_open(file, framework="pt") as opened:
             header = opened.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise TrainingError(f"{file}: format {header.get('format')!r}, expected {FORMAT!r}; save it again with this version")
+            if header.get("format") not in (FORMAT, FORMAT_DRIVEN):
+                known = f"{FORMAT!r} or {FORMAT_DRIVEN!r}"
+                raise TrainingError(f"{file}: format {header.get('format')!r}, expected {known}; save it again with this version")
             networks = {method: _network(opened, method, described) for method, described in json.loads(header["methods"]).items()}
             placed = json.loads(header.get("placed", "[]"))
             placements = {method: _placement(opened, method, len(networks[method].layers)) for method in placed}
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(f"{file}: no readable checkpoint: {error}") from error
-    return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]), placements)
+            return Checkpoint(networks, json.loads(header["facts"]), json.loads(header["maps"]), placements)
+    except TrainingError:
+        raise
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{file}: no readable checkpoint: {type(error).__name__}: {error}") from error
+
+
+def _is_driven(network: Network) -> bool:
+    return bool(network.rest or network.order) or network.bounds.block_limit != inf
 
 
 def _described(network: Network) -> dict[str, str | float | list[str]]:
@@ -144,7 +156,7 @@ def _described(network: Network) -> dict[str, str | float | list[str]]:
         "output_limit": str(bounds.output_limit),  # May be infinite, which JSON cannot say.
         "joined": bounds.joined,
         "block_limit": str(bounds.block_limit),
-        "drive": [name for name in ("rest", "order") if getattr(network, name)],
+        "drive": [name for name in DRIVE if getattr(network, name)],
     }
 
 
@@ -153,7 +165,11 @@ def _network(opened: Any, method: str, described: Mapping[str, Any]) -> Network:
     output_limit, block_limit = (float(described.get(name, "inf")) for name in ("output_limit", "block_limit"))
     bounds = Bounds(Hidden(described["hidden"]), described["hidden_limit"], output_limit, Joined(described["joined"]), block_limit)
     layers = range(len(net.shapes))
-    drive = {name: tuple(opened.get_tensor(f"{method}/{index}/{name}") for index in layers) for name in described.get("drive", ())}
+    drive = {
+        name: tuple(opened.get_tensor(f"{method}/{index}/{name}") for index in layers)
+        for name in DRIVE
+        if name in described.get("drive", ())
+    }
     return Network(net, tuple(_layer(opened, method, index) for index in layers), bounds, **drive)
 
 

@@ -15,7 +15,7 @@ from hil.training.floorplan import floorplan
 from hil.training.in_the_loop import predicted_scores
 from hil.training.methods import METHODS, Effort, Work
 from hil.training.network import Network
-from hil.training.run import pull
+from hil.training.pull import pull
 from hil.training.site import site_of
 from hil.training.wafer import MeasuredWafer, reference_of, usable
 

@@ -10,11 +10,11 @@ from hashlib import sha256
 from hil.training.bench import Bench, Budget, Curves, Report, software
 from hil.training.cells import Cell, CellName, over_folds
 from hil.training.checkpoint import SHARED, checkpoint_bytes, map_hashes
+from hil.training.errors import MapsError
 from hil.training.evaluate import errors_of_dies, wrong
 from hil.training.methods import COMMON_BUDGET, METHODS, Outcome, Work
 from hil.training.net import Net
 from hil.training.network import Network, ideal_crossbars
-from hil.training.run import folds
 from hil.training.site import Site, site
 from hil.training.trainer import Images
 from hil.training.wafer import MeasuredWafer, reference_of
@@ -35,6 +35,13 @@ class Group:
 
     def site(self, net: Net) -> Site:
         return site(net, self.seen, self.read, self.truth)
+
+
+def folds(dies: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Every other die. Raises MapsError for fewer than two dies."""
+    if dies < 2:
+        raise MapsError(f"training needs at least 2 dies, because each die is judged by statistics of others; {dies} can be used")
+    return tuple(range(0, dies, 2)), tuple(range(1, dies, 2))
 
 
 def halves(measured: MeasuredWafer) -> tuple[Group, Group]:

@@ -5,7 +5,7 @@ therefore sum over its bits of slope * bit + offset. Axes, in this order: copies
 copy), images, lines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from math import inf
 from typing import Any
@@ -108,8 +108,12 @@ class Bounds:
     hidden_limit: float = 3.0
     output_limit: float = 4.0
     joined: Joined = Joined.MEAN
-    # Not in repr: kept cells are told by it, and bounds without this one are what they always were. The budget says it.
-    block_limit: float = field(default=inf, repr=False)
+    block_limit: float = inf
+
+    def __repr__(self) -> str:
+        """Without block_limit where there is none: kept cells are told by it, and such bounds are what they always were."""
+        told = (part.name for part in fields(self) if part.name != "block_limit" or self.block_limit != inf)
+        return f"Bounds({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
 
 
 DEFAULT_BOUNDS = Bounds()

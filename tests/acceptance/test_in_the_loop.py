@@ -15,7 +15,7 @@ from hil.training.in_the_loop import OnBoard, Reading, compare, on_board, progra
 from hil.training.methods import METHODS, RECALIBRATED, Work
 from hil.training.net import parse_net
 from hil.training.network import calibrated, fresh_network, ideal_crossbars
-from hil.training.run import pull
+from hil.training.pull import pull
 from hil.training.site import site
 from hil.training.trainer import Images, threads
 from hil.training.wafer import reference_of

@@ -10,7 +10,7 @@ from hil.training.checkpoint import SHARED, save_checkpoint
 from hil.training.methods import METHODS, PLACED, Work
 from hil.training.net import Net
 from hil.training.network import calibrated, fresh_network, ideal_crossbars
-from hil.training.run import pull
+from hil.training.pull import pull
 from hil.training.site import site
 from hil.training.trainer import Images
 from hil.training.wafer import reference_of

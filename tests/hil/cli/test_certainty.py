@@ -14,7 +14,7 @@ from hil.training.certainty import pull_uncertainties, sigma_of
 from hil.training.checkpoint import load_checkpoint
 from hil.training.methods import PLACED, PLACED_CORRECTED
 from hil.training.net import parse_net
-from hil.training.run import pull
+from hil.training.pull import pull
 from tests.hil.cli.conftest import Command
 from tests.hil.cli.test_statistics_commands import simulated
 from tests.hil.training.conftest import one_thread, tiny

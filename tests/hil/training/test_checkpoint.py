@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from hil.training.checkpoint import load_checkpoint, save_checkpoint
+from hil.training.checkpoint import FORMAT, FORMAT_DRIVEN, load_checkpoint, save_checkpoint
 from hil.training.errors import MapsError, TrainingError
 from hil.training.net import parse_net
 from hil.training.network import Bounds, Hidden, Network, centred, dealt, fresh_network
@@ -67,6 +68,39 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign")
     with pytest.raises(TrainingError, match="format None"):
         load_checkpoint(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize(
+    ("name", "forged"),
+    [
+        ("methods", '{"m": {"net": "100-76-10x3", "encoding": "independent"}}'),
+        ("methods", '{"m": 3}'),
+        ("methods", "no JSON"),
+        ("placed", '["stranger"]'),
+        ("facts", None),
+    ],
+)
+def test_a_header_that_says_something_else_than_the_tensors_is_no_checkpoint(tmp_path: Path, name: str, forged: str | None) -> None:
+    network = fresh_network(INDEPENDENT, generator(0, "d"))
+    save_checkpoint(tmp_path / "good", {"m": network}, None, {})
+    with safe_open(tmp_path / "good", framework="pt") as opened:
+        header = dict(opened.metadata())
+        tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    header = {key: value for key, value in (header | {name: forged}).items() if value is not None}
+    save_file(tensors, tmp_path / "forged", metadata=header)
+    with pytest.raises(TrainingError, match="no readable checkpoint"):
+        load_checkpoint(tmp_path / "forged")
+
+
+def test_who_knows_nothing_of_driven_rows_refuses_a_network_that_needs_them(tmp_path: Path) -> None:
+    plain = fresh_network(INDEPENDENT, generator(0, "c"))
+    bounded = replace(plain, bounds=replace(plain.bounds, block_limit=2.5))
+    formats: list[str] = []
+    for index, network in enumerate((plain, bounded, dealt(plain))):
+        save_checkpoint(tmp_path / f"{index}", {"m": network}, None, {})
+        with safe_open(tmp_path / f"{index}", framework="pt") as opened:
+            formats.append(opened.metadata()["format"])
+    assert formats == [FORMAT, FORMAT_DRIVEN, FORMAT_DRIVEN]
 
 
 def test_what_drives_the_rows_and_what_bounds_a_block_come_back(tmp_path: Path) -> None:

@@ -209,6 +209,11 @@ def test_a_short_shifts_a_bounded_sum_by_no_more_than_its_block_may_show() -> No
     assert float(off[..., :5].abs().max()) == 0.0
 
 
+def test_bounds_are_told_apart_by_what_they_say() -> None:
+    assert repr(Bounds()) == "Bounds(hidden=<Hidden.CLIP: 'clip'>, hidden_limit=3.0, output_limit=4.0, joined=<Joined.MEAN: 'mean'>)"
+    assert repr(Bounds(block_limit=2.0)) == repr(Bounds())[:-1] + ", block_limit=2.0)"
+
+
 def test_bounds_wide_enough_change_nothing(measured: MeasuredWafer) -> None:
     made, bars = network(NETS[1]), bars_of(measured, NETS[1])
     wide = replace(made, bounds=replace(made.bounds, block_limit=1e6))

@@ -8,7 +8,7 @@ import pytest
 from hil.client import LabClient
 from hil.model.runs import RunState
 from hil.training.errors import MapsError
-from hil.training.run import pull
+from hil.training.pull import pull
 from tests.support.complete_dies import READING, put_complete_die
 from tests.support.service import put_conductance, put_defects, running_run, served, some_codes, some_siemens
 

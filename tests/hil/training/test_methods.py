@@ -14,11 +14,11 @@ from hil.training.cells import Cell
 from hil.training.checkpoint import load_checkpoint
 from hil.training.data import Mnist
 from hil.training.errors import MapsError
+from hil.training.making import folds
 from hil.training.methods import CONVENTIONAL, HARDWARE_AWARE, PLACED, SOFTWARE, STATISTICS_AWARE
 from hil.training.net import parse_net
 from hil.training.network import Network
 from hil.training.reproduce import Table, cells, halves
-from hil.training.run import folds
 from hil.training.trainer import train_and_test
 from hil.training.wafer import MeasuredWafer
 

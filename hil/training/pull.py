@@ -1,4 +1,4 @@
-"""The maps of one wafer as they come over HTTP, and the halves by which its dies are judged."""
+"""The maps of one wafer as they come over HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,10 +64,3 @@ def _array(client: LabClient, map_id: str, newest: NDArray[Any] | None) -> NDArr
     if newest is not None and sha256_hex(npy_bytes(newest)) == client.map_meta(map_id)["object"]:
         return newest
     return client.map(map_id).array
-
-
-def folds(dies: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Every other die. Raises MapsError for fewer than two dies."""
-    if dies < 2:
-        raise MapsError(f"training needs at least 2 dies, because each die is judged by statistics of others; {dies} can be used")
-    return tuple(range(0, dies, 2)), tuple(range(1, dies, 2))
